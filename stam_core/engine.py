@@ -1,0 +1,305 @@
+"""The engine: one model, made ready, and everything that can be asked of it about a clip.
+
+The browser, Python and the command line all go through here and get the same numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from cachetools import LRUCache
+
+from stam_core.errors import ParameterError, UnknownNameError
+from stam_core.explain import configure, find_explainer
+from stam_core.explain import run as run_explainer
+from stam_core.models import load_model
+from stam_core.record import Subject
+from stam_core.types import Clip, CropBox, Explanation, Prediction
+from stam_core.video import clip_from_array, open_clip, preprocess
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Progress = Callable[[str, float], None]
+
+# Short side, in pixels, at which frames are kept for people to look at, or more if the model needs it.
+DISPLAY_SIDE = 256
+CACHE_BYTES = 512 * 2**20
+MAX_EDITED_FRAMES = 256
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def pick_device(device: str) -> torch.device:
+    """The device called `device`; "auto": a CUDA GPU where there is one, else the CPU.
+
+    Raises:
+        ParameterError: No such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ParameterError(
+            f"Device {device!r} is not usable here ({str(error).splitlines()[0]}). "
+            "Use 'auto' or 'cpu'."
+        ) from None
+    return chosen
+
+
+def has_native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; emulated it is several times slower."""
+    report: Callable[[], dict[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
+    capabilities = report() if report is not None else {}
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """The type of the spatial stage's matrix products; "auto": bfloat16 where it is native.
+
+    Raises:
+        ParameterError: No such type.
+    """
+    if dtype == "auto":
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = device.type == "cpu" and has_native_bfloat16()
+        return torch.bfloat16 if native else torch.float32
+    if dtype not in DTYPES:
+        raise UnknownNameError("dtype", dtype, ["auto", *DTYPES])
+    return DTYPES[dtype]
+
+
+def _softmax(logits: torch.Tensor, labels: tuple[str, ...]) -> Prediction:
+    logits = logits.float().cpu()
+    return Prediction(logits.numpy(), logits.softmax(dim=-1).numpy(), labels)
+
+
+class Engine:
+    """One model with its weights on one device; safe to use from several threads.
+
+    The first question about a clip runs the model once and records what explanations need (about
+    a tenth more than a plain pass); every later question about that clip reuses it.
+    """
+
+    def __init__(
+        self,
+        model: str = "stam-actions",
+        *,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        cache_bytes: int = CACHE_BYTES,
+        progress: Progress | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: A name from `list_models()`.
+            weights: A checkpoint file or https URL in place of the model's own source.
+            device: "auto", "cpu", "cuda", ...
+            dtype: "auto", "float32", "bfloat16" or "float16"; the temporal stage is always float32.
+            cache_bytes: Bound on the memory kept for decoded clips and recordings.
+            progress: Called with a sentence and a share in [0,1] while weights are fetched.
+
+        Raises:
+            UnknownNameError: No such model.
+            WeightsError: The weights are not there, unreadable, or another model's.
+            ParameterError: No such device or type.
+        """
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, self.device)
+        loaded = load_model(model, weights=weights, progress=progress)
+        self.info = loaded.info
+        self.report = loaded.report
+        self.model = loaded.model.eval().requires_grad_(False).to(self.device)
+        self._lock = threading.RLock()
+        self._clips: LRUCache[tuple[Any, ...], Clip] = LRUCache(
+            cache_bytes // 2, getsizeof=lambda clip: clip.frames.nbytes
+        )
+        self._subjects: LRUCache[str, Subject] = LRUCache(
+            cache_bytes // 2, getsizeof=lambda subject: subject.n_bytes
+        )
+
+    def open(
+        self,
+        source: str | Path | NDArray[np.uint8],
+        *,
+        sampling: str | None = None,
+        span_seconds: tuple[float, float] | None = None,
+        fps: float = 25.0,
+        progress: Progress | None = None,
+    ) -> Clip:
+        """Decode the frames this model looks at.
+
+        Args:
+            source: A video file, or an array [n,H,W,3] uint8 RGB.
+            sampling: "uniform" or "official"; None: the model's default.
+            span_seconds: (start, end) of the part to look at; None: all of it.
+            fps: Frames per second of an array.
+            progress: Called with a sentence and a share in [0,1].
+
+        Raises:
+            VideoError: Not a video that can be decoded.
+            SamplingError: The span holds no frame, or the policy is unknown.
+        """
+        options: dict[str, Any] = {
+            "num_frames": self.info.num_frames,
+            "policy": sampling or self.info.sampling,
+            "span_seconds": span_seconds,
+            "official_fps": self.info.official_fps,
+            "short_side": max(DISPLAY_SIDE, self.info.preprocessing.resize_side),
+        }
+        if isinstance(source, np.ndarray):
+            return clip_from_array(source, fps=fps, **options)
+        path = Path(source)
+        key = (_identity(path), *(str(value) for value in options.values()))
+        with self._lock:
+            known = self._clips.get(key)
+        if known is not None:
+            return known
+        clip = open_clip(path, progress=progress, **options)
+        with self._lock:
+            _remember(self._clips, key, clip)
+        return clip
+
+    def predict(self, clip: Clip) -> Prediction:
+        """The predicted actions of a clip."""
+        with self._lock:
+            subject = self._subject(clip)
+            logits = subject.trace().logits
+            self._keep(clip, subject)
+        return _softmax(logits, self.info.labels)
+
+    def explain(
+        self,
+        clip: Clip,
+        *,
+        method: str = "rollout",
+        target: int | str | None = None,
+        **parameters: Any,  # noqa: ANN401 - each method's own fields, checked against them
+    ) -> Explanation:
+        """Raw scores of one method for one clip.
+
+        Args:
+            clip: From `open`.
+            method: A key of `EXPLAINERS`.
+            target: Class index or label for methods that use one; None: the predicted class.
+            parameters: The method's own; see `parameter_specs`.
+
+        Raises:
+            UnknownNameError: No such method, parameter or label.
+            ParameterError: A value is out of range.
+        """
+        found = find_explainer(method)
+        explainer = configure(found, self.info, parameters)
+        wanted = None if target is None else self._class_index(target)
+        with self._lock:
+            subject = self._subject(clip)
+            if wanted is None and found.info.uses_target:
+                wanted = int(subject.trace().logits.argmax())
+            explanation = run_explainer(explainer, subject, wanted)
+            self._keep(clip, subject)
+        return explanation
+
+    def edit(
+        self,
+        clip: Clip,
+        *,
+        frames: Sequence[int],
+        positions: Literal["close", "keep"] = "close",
+    ) -> Prediction:
+        """The answer for other frames of the clip: dropped, reordered or repeated.
+
+        Frame embeddings do not depend on each other, so only the temporal stage runs again; the
+        result is exactly that of the edited clip.
+
+        Args:
+            clip: From `open`.
+            frames: Positions 0..T-1 in the clip, in their new order; empty: no frame at all.
+            positions: "close": the frames take the slots 0, 1, 2, ... (at most T of them);
+                "keep": each keeps the slot it had, so that dropping leaves a gap.
+
+        Raises:
+            ParameterError: A frame that is not there, or more frames than slots.
+        """
+        n_slots = self.info.num_frames
+        chosen = self._chosen_frames(frames, clip.num_frames)
+        if positions == "close" and len(chosen) > n_slots:
+            raise ParameterError(
+                f"{len(chosen)} frames do not fit the model's {n_slots} slots. Use fewer frames."
+            )
+        slots = chosen if positions == "keep" else list(range(len(chosen)))
+        with self._lock, torch.no_grad():
+            subject = self._subject(clip)
+            embeddings = subject.trace().frame_embeddings[chosen].to(self.device)
+            at = torch.tensor(slots, dtype=torch.long, device=self.device)
+            logits = subject.model.classify(embeddings[None], at)[0]
+            self._keep(clip, subject)
+        return _softmax(logits, self.info.labels)
+
+    def crop_box(self, clip: Clip) -> CropBox:
+        """The part of the displayed frames that the model sees."""
+        return preprocess(clip.frames[:1], self.info.preprocessing)[1]
+
+    def _chosen_frames(self, frames: Sequence[int], num_frames: int) -> list[int]:
+        if len(frames) > MAX_EDITED_FRAMES:
+            raise ParameterError(f"An edit holds at most {MAX_EDITED_FRAMES} frames.")
+        for frame in frames:
+            if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
+                raise ParameterError(f"Frames are whole numbers, not {frame!r}.")
+            if not 0 <= frame < num_frames:
+                raise ParameterError(
+                    f"There is no frame {frame}: the clip has frames 0 to {num_frames - 1}."
+                )
+        return [int(frame) for frame in frames]
+
+    def _class_index(self, target: int | str) -> int:
+        labels = self.info.labels
+        if isinstance(target, str):
+            if target not in labels:
+                raise UnknownNameError("class", target, list(labels[:20]))
+            return labels.index(target)
+        if not 0 <= target < len(labels):
+            raise ParameterError(f"Classes run from 0 to {len(labels) - 1}, not {target}.")
+        return int(target)
+
+    def _subject(self, clip: Clip) -> Subject:
+        """The clip as the model's input, remembered; the lock must be held."""
+        known = self._subjects.get(clip.digest)
+        if known is not None:
+            return known
+        if clip.num_frames != self.info.num_frames:
+            raise ParameterError(
+                f"The clip holds {clip.num_frames} frames and {self.info.name} takes "
+                f"{self.info.num_frames}. Open the video with this engine."
+            )
+        x, _ = preprocess(clip.frames, self.info.preprocessing)  # [T,3,S,S]
+        return Subject(self.model, x.to(self.device), self.info.patch_grid, self.dtype)
+
+    def _keep(self, clip: Clip, subject: Subject) -> None:
+        """Put the subject back with its new size; the lock must be held."""
+        self._subjects.pop(clip.digest, None)
+        _remember(self._subjects, clip.digest, subject)
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    """What tells a file from another or from its earlier self; zeros where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:  # open_clip says what is wrong with it
+        return str(path), 0, 0
+    return str(path.resolve()), facts.st_size, facts.st_mtime_ns
+
+
+def _remember(cache: LRUCache[Any, Any], key: object, value: object) -> None:
+    """Keep the value unless it alone is larger than the whole cache."""
+    if cache.getsizeof(value) <= cache.maxsize:
+        cache[key] = value

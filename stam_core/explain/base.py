@@ -1,0 +1,194 @@
+"""What an explanation method is: its parameters are its fields, its `info` says what it claims.
+
+The app's controls, the command line's flags and the docs are drawn from here.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+import numpy as np
+
+from stam_core.errors import ParameterError, UnknownNameError
+from stam_core.types import Explanation, ModelInfo
+
+if TYPE_CHECKING:
+    import torch
+
+    from stam_core.record import Subject
+
+# A limit or list of choices that depends on the model.
+ModelSize = Literal["space_layers", "time_layers", "space_heads", "time_heads"]
+CONFIG_FIELD: dict[ModelSize, str] = {
+    "space_layers": "depth",
+    "time_layers": "time_depth",
+    "space_heads": "heads",
+    "time_heads": "time_heads",
+}
+
+
+@dataclass(frozen=True)
+class ExplainerInfo:
+    """What a method gives, what it costs and what its scores do not mean."""
+
+    name: str
+    title: str
+    summary: str  # one sentence: what the scores are
+    paper: str  # author, arXiv number; "" where there is none
+    outputs: frozenset[Literal["frames", "patches"]]
+    signed: bool
+    uses_target: bool
+    passes: str  # cost, in words
+    caveat: str  # what the scores do not mean
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter of a method, its limits resolved for one model."""
+
+    name: str
+    label: str
+    kind: Literal["int", "float", "choice"]
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    choices: tuple[str, ...]
+    help: str
+
+
+def number(
+    default: float,
+    *,
+    label: str,
+    help: str,
+    minimum: float,
+    maximum: float | ModelSize,
+    step: float,
+) -> Any:  # noqa: ANN401 - dataclasses.field does the same, so that it fits any field type
+    """A numeric parameter; an int default makes it an integer one."""
+    limits = {"minimum": minimum, "maximum": maximum, "step": step}
+    return field(default=default, metadata={"label": label, "help": help, **limits})
+
+
+def choice(
+    default: str,
+    *,
+    label: str,
+    help: str,
+    choices: tuple[str, ...],
+    numbered: ModelSize | None = None,
+) -> Any:  # noqa: ANN401
+    """A parameter with named values, and "1", "2", ... up to a size of the model if `numbered`."""
+    metadata = {"label": label, "help": help, "choices": choices, "numbered": numbered}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a method computes; `run` makes the Explanation of it."""
+
+    frames: torch.Tensor | None = None  # [T]
+    patches: torch.Tensor | None = None  # [T,h,w]
+    unattributed: float | None = None
+    passes: float = 1.0
+
+
+class Explainer:
+    """Base of the methods: a frozen dataclass whose fields are its parameters."""
+
+    info: ClassVar[ExplainerInfo]
+
+    def scores(self, subject: Subject, target: int | None) -> Scores:
+        """Raw scores of one clip; `target` is a class index where the method uses one."""
+        raise NotImplementedError
+
+
+def _model_size(size: ModelSize, info: ModelInfo) -> int:
+    return int(getattr(info.config, CONFIG_FIELD[size]))
+
+
+def specs_of(method: type[Explainer], info: ModelInfo) -> list[ParameterSpec]:
+    """The parameters of `method`, in order, with limits as they are for the model `info`."""
+    specs = []
+    for entry in fields(cast("Any", method)):
+        meta = entry.metadata
+        choices: tuple[str, ...] = meta.get("choices", ())
+        if meta.get("numbered"):
+            count = _model_size(meta["numbered"], info)
+            choices += tuple(str(i + 1) for i in range(count))
+        maximum = meta.get("maximum")
+        if isinstance(maximum, str):
+            maximum = _model_size(cast("ModelSize", maximum), info)
+        default = None if entry.default is MISSING else entry.default
+        kind: Literal["int", "float", "choice"] = (
+            "choice" if choices else "int" if isinstance(default, int) else "float"
+        )
+        specs.append(
+            ParameterSpec(
+                entry.name, meta["label"], kind, default, meta.get("minimum"), maximum,
+                meta.get("step"), choices, meta["help"],
+            )
+        )  # fmt: skip
+    return specs
+
+
+def checked(spec: ParameterSpec, value: object) -> Any:  # noqa: ANN401 - int, float or str by kind
+    """The value in the parameter's own type.
+
+    Raises:
+        ParameterError: Not a number, not finite, out of range, or not one of the choices.
+    """
+    if spec.kind == "choice":
+        if str(value) not in spec.choices:
+            raise UnknownNameError(f"{spec.name} setting", value, list(spec.choices))
+        return str(value)
+    low, high = spec.minimum, spec.maximum
+    wanted = f"{spec.name} must be a number from {low:g} to {high:g}"
+    try:
+        given = float(cast("Any", value))
+    except (TypeError, ValueError):
+        raise ParameterError(f"{wanted}, not {value!r}.") from None
+    whole = spec.kind == "float" or given == math.floor(given) if math.isfinite(given) else False
+    if not whole or not cast("float", low) <= given <= cast("float", high):
+        kind = " (a whole number)" if spec.kind == "int" else ""
+        raise ParameterError(f"{wanted}{kind}, not {given:g}.")
+    return int(given) if spec.kind == "int" else given
+
+
+def configure(method: type[Explainer], info: ModelInfo, parameters: dict[str, Any]) -> Explainer:
+    """The method with its parameters checked against the model.
+
+    Raises:
+        ParameterError: A value is out of range.
+        UnknownNameError: No parameter of that name.
+    """
+    specs = {spec.name: spec for spec in specs_of(method, info)}
+    for name in parameters:
+        if name not in specs:
+            raise UnknownNameError(f"parameter of {method.info.name}", name, list(specs))
+    return method(**{name: checked(specs[name], value) for name, value in parameters.items()})
+
+
+def run(explainer: Explainer, subject: Subject, target: int | None) -> Explanation:
+    """Compute the scores and set down what they are."""
+    started = time.perf_counter()
+    scores = explainer.scores(subject, target)
+    frames, patches = (
+        None if part is None else part.detach().cpu().numpy().astype(np.float32)
+        for part in (scores.frames, scores.patches)
+    )
+    return Explanation(
+        method=explainer.info.name,
+        target=target if explainer.info.uses_target else None,
+        frames=frames,
+        patches=patches,
+        signed=explainer.info.signed,
+        unattributed=scores.unattributed,
+        parameters=asdict(cast("Any", explainer)),
+        passes=scores.passes,
+        seconds=time.perf_counter() - started,
+    )
