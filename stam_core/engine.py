@@ -19,15 +19,13 @@ from stam_core.explain import configure, find_explainer
 from stam_core.explain import run as run_explainer
 from stam_core.models import load_model
 from stam_core.record import Subject
-from stam_core.types import Clip, CropBox, Explanation, Prediction
+from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress
 from stam_core.video import clip_from_array, open_clip, preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Progress = Callable[[str, float], None]
-
-# Short side, in pixels, at which frames are kept for people to look at, or more if the model needs it.
+# Short side, in pixels, at which frames are kept to be looked at; more where the model needs more.
 DISPLAY_SIDE = 256
 CACHE_BYTES = 512 * 2**20
 MAX_EDITED_FRAMES = 256

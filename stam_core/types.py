@@ -9,6 +9,7 @@ All records are frozen. Arrays inside them are not to be written to; make a new 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HeadFusion = Literal["mean", "max", "min"]
+# Told what is being done, in a few words, and the share of it that is done, in [0,1].
+Progress = Callable[[str, float], None]
 # How much of the spatial attention maps a recording keeps: the CLS rows alone, one map a layer with
 # its heads fused, or every head. At ViT-B, 16 frames: 1.8 MB, 30 MB, 358 MB.
 MapStorage = Literal["rows", "mean", "max", "min", "full"]

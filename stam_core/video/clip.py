@@ -1,0 +1,188 @@
+"""From a file or an array to a `Clip`: scan, choose frames, decode them, say what was unusual."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stam_core.errors import VideoError
+from stam_core.types import Clip, Progress, VideoInfo
+from stam_core.video.container import display_name
+from stam_core.video.decode import DecodedFrames, decode_frames, describe
+from stam_core.video.decode_scan import VideoScan, scan_video
+from stam_core.video.preprocess import shrink_frame
+from stam_core.video.sample import FrameChoice, sample_frames
+
+DEFAULT_SHORT_SIDE = 256  # pixels: the official resize of a 224-pixel model, and enough for display
+_MAX_RECOUNTS = 2  # a second disagreement means that decoding is not repeatable
+
+
+def open_clip(
+    path: str | Path,
+    *,
+    num_frames: int,
+    policy: str = "uniform",
+    span_seconds: tuple[float, float] | None = None,
+    official_fps: float | None = None,
+    short_side: int = DEFAULT_SHORT_SIDE,
+    progress: Progress | None = None,
+) -> Clip:
+    """Open a video file and decode the frames a model will see.
+
+    Args:
+        path: the file; the content decides what it is, not the name.
+        num_frames: T.
+        policy: a key of SAMPLING_POLICIES.
+        span_seconds: (start, end) in seconds from the first frame; None: the whole clip.
+        official_fps: frames per second of the authors' loader, for the policy "official".
+        short_side: pixels; frames are scaled down to it (never up) as soon as they are decoded.
+        progress: told what is being done and the share done.
+
+    Raises:
+        VideoError: the file is not a video that can be shown.
+        SamplingError: the frames asked for do not exist.
+        UnknownNameError: no such policy.
+    """
+    path = Path(path)
+    scan = scan_video(path)
+    recounted = False
+    for _ in range(_MAX_RECOUNTS):
+        choice = sample_frames(
+            scan.frame_seconds.tolist(),
+            num_frames=num_frames,
+            fps=scan.fps,
+            policy=policy,
+            span_seconds=span_seconds,
+            official_fps=official_fps,
+        )
+        decoded = decode_frames(
+            path, choice.indices, scan=scan, short_side=short_side, progress=progress
+        )
+        if decoded.recount is None:
+            break
+        scan, recounted = replace(scan, frame_seconds=decoded.recount), True
+    else:
+        raise VideoError(
+            f'"{display_name(path)}" decodes differently each time: it is damaged. Save it again.'
+        )
+    return Clip(
+        frames=decoded.frames,
+        frame_indices=np.array(choice.indices, np.int64),
+        seconds=scan.frame_seconds[list(choice.indices)],
+        info=describe(scan, decoded.decoder, decoded.reason),
+        digest=_digest(_file_digest(path), choice, short_side),
+        notes=(*choice.notes, *_decoding_notes(scan, decoded, recounted)),
+    )
+
+
+def clip_from_array(
+    frames: NDArray[np.uint8],
+    fps: float = 25.0,
+    *,
+    num_frames: int,
+    policy: str = "uniform",
+    span_seconds: tuple[float, float] | None = None,
+    official_fps: float | None = None,
+    short_side: int = DEFAULT_SHORT_SIDE,
+) -> Clip:
+    """Make a clip from frames that are already in memory, by the same sampling rules.
+
+    Args:
+        frames: [T0,H,W,3] u8 RGB.
+        fps: frames per second of the array.
+        num_frames: T.
+        policy: a key of SAMPLING_POLICIES.
+        span_seconds: (start, end) in seconds from the first frame; None: all of it.
+        official_fps: frames per second of the authors' loader, for the policy "official".
+        short_side: pixels; frames are scaled down to it (never up).
+
+    Raises:
+        VideoError: the array is not of that shape and type, or the frame rate is not positive.
+        SamplingError: the frames asked for do not exist.
+        UnknownNameError: no such policy.
+    """
+    _check_array(frames, fps)
+    n_frames, height, width, _ = frames.shape
+    frame_seconds = np.arange(n_frames, dtype=np.float64) / fps
+    choice = sample_frames(
+        frame_seconds.tolist(),
+        num_frames=num_frames,
+        fps=fps,
+        policy=policy,
+        span_seconds=span_seconds,
+        official_fps=official_fps,
+    )
+    chosen = np.stack(
+        [shrink_frame(np.ascontiguousarray(frames[i]), short_side) for i in choice.indices]
+    )
+    info = VideoInfo(
+        width=width,
+        height=height,
+        rotation=0,
+        fps=fps,
+        n_frames=n_frames,
+        n_frames_counted=True,
+        duration_seconds=n_frames / fps,
+        codec="none",
+        container="array",
+        decoder="array",
+        decoder_reason="frames were given",
+    )
+    return Clip(
+        frames=chosen,
+        frame_indices=np.array(choice.indices, np.int64),
+        seconds=frame_seconds[list(choice.indices)],
+        info=info,
+        digest=_digest(
+            hashlib.sha256(chosen.tobytes()).hexdigest(),
+            choice,
+            short_side,
+            str(chosen.shape),
+            str(fps),
+        ),
+        notes=choice.notes,
+    )
+
+
+def _check_array(frames: NDArray[np.uint8], fps: float) -> None:
+    if not isinstance(frames, np.ndarray):
+        raise VideoError(
+            f"Frames must be a numpy array [T,H,W,3] of uint8; got {type(frames).__name__}."
+        )
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise VideoError(
+            f"Frames must have the shape [T,H,W,3] with no empty side; got {list(frames.shape)}."
+        )
+    if frames.dtype != np.uint8:
+        raise VideoError(
+            f"Frames must be uint8 in 0..255; got {frames.dtype}. Scale and convert them first."
+        )
+    if not math.isfinite(fps) or fps <= 0:
+        raise VideoError(f"The frame rate must be above 0; got {fps:g}.")
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(source: str, choice: FrameChoice, short_side: int, *more: str) -> str:
+    return hashlib.sha256(repr((source, choice.indices, short_side, more)).encode()).hexdigest()
+
+
+def _decoding_notes(scan: VideoScan, decoded: DecodedFrames, recounted: bool) -> tuple[str, ...]:
+    notes = []
+    if decoded.decoder == "pyav":
+        notes.append(f"Decoded by PyAV ({decoded.reason}).")
+    if recounted:
+        notes.append(f"The frames were counted by decoding them all: {scan.n_frames}.")
+    if scan.damaged or decoded.n_bad_packets:
+        notes.append(
+            "Parts of the file are damaged or missing; the frames that could be decoded are used."
+        )
+    return tuple(notes)

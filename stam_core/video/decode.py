@@ -1,0 +1,143 @@
+"""One door to both decoders: `probe` says what a file holds, `decode_frames` fetches frames of it.
+
+decord goes first where a scan finds nothing against it (exact seeking: little of a long clip is
+decoded); PyAV takes everything else, and takes over whenever decord fails or disagrees with the
+scan. `decode_frames` is the seam where decoding could move into a process of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stam_core.errors import VideoError
+from stam_core.types import Progress, VideoInfo
+from stam_core.video.container import display_name
+from stam_core.video.decode_decord import DecordError, decode_decord, objection_to_decord
+from stam_core.video.decode_pyav import PyavPass, decode_pyav
+from stam_core.video.decode_scan import VideoScan, scan_video
+
+logger = logging.getLogger(__name__)
+
+NO_OBJECTION = "nothing speaks against it"
+
+DecoderName = Literal["decord", "pyav"]
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedFrames:
+    """Frames fetched from a file, and what decoding taught about it."""
+
+    frames: NDArray[np.uint8]  # [T,H,W,3] RGB, upright; empty when `recount` is given
+    decoder: DecoderName
+    reason: str  # why this decoder, in a few words
+    n_bad_packets: int
+    # [m] true frame times where the scan had miscounted: frames must be chosen again
+    recount: NDArray[np.float64] | None
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Say what a video file holds, from its content alone.
+
+    Args:
+        path: the file.
+
+    Raises:
+        VideoError: not a video, or nothing in it can be shown.
+    """
+    scan = scan_video(Path(path))
+    objection = objection_to_decord(scan)
+    if objection is None:
+        return describe(scan, "decord", NO_OBJECTION)
+    return describe(scan, "pyav", objection)
+
+
+def describe(scan: VideoScan, decoder: DecoderName, reason: str) -> VideoInfo:
+    """The public record of a scan.
+
+    Args:
+        scan: of the file.
+        decoder: that was or will be used.
+        reason: why.
+    """
+    width, height = scan.displayed_size
+    return VideoInfo(
+        width=width,
+        height=height,
+        rotation=(-scan.turns % 4) * 90,
+        fps=scan.fps,
+        n_frames=scan.n_frames,
+        n_frames_counted=True,
+        duration_seconds=float(scan.frame_seconds[-1]) + 1 / scan.fps,
+        codec=scan.codec,
+        container=scan.container.title,
+        decoder=decoder,
+        decoder_reason=reason,
+    )
+
+
+def decode_frames(
+    path: Path,
+    indices: Sequence[int],
+    *,
+    scan: VideoScan,
+    short_side: int,
+    progress: Progress | None = None,
+) -> DecodedFrames:
+    """Fetch chosen frames, upright and scaled down.
+
+    Args:
+        path: the file.
+        indices: [T] wanted frames in display order; may repeat.
+        scan: of the file.
+        short_side: pixels; larger frames are scaled down to it, smaller ones left alone.
+        progress: told how far decoding is.
+
+    Raises:
+        VideoError: a wanted frame cannot be decoded.
+    """
+    reason = objection_to_decord(scan)
+    if reason is None:
+        try:
+            kept = decode_decord(scan, indices, short_side=short_side, progress=progress)
+            return DecodedFrames(_in_order(kept, indices), "decord", NO_OBJECTION, 0, None)
+        except DecordError as error:
+            reason = f"decord was tried first, but {error}"
+            logger.info("PyAV takes over: %s", reason)
+    found = decode_pyav(scan, indices, short_side=short_side, progress=progress)
+    if found.true_seconds is not None and len(found.true_seconds) != scan.n_frames:
+        nothing = np.empty((0, 0, 0, 3), np.uint8)
+        return DecodedFrames(nothing, "pyav", reason, found.n_bad_packets, found.true_seconds)
+    kept = _complete(found, indices, path)
+    return DecodedFrames(_in_order(kept, indices), "pyav", reason, found.n_bad_packets, None)
+
+
+def _complete(found: PyavPass, indices: Sequence[int], path: Path) -> dict[int, NDArray[np.uint8]]:
+    missing = sorted(set(indices) - set(found.frames))
+    if missing:
+        raise VideoError(
+            f'Frame {missing[0]} of "{display_name(path)}" cannot be decoded: the file is damaged. '
+            "Save or download it again."
+        )
+    return found.frames
+
+
+def _in_order(kept: dict[int, NDArray[np.uint8]], indices: Sequence[int]) -> NDArray[np.uint8]:
+    """[T,H,W,3] in the order asked for; a frame of another size is brought to the first one's."""
+    height, width = kept[indices[0]].shape[:2]
+    frames = np.empty((len(indices), height, width, 3), np.uint8)
+    for row, index in enumerate(indices):
+        frame = kept[index]
+        if frame.shape[:2] != (height, width):
+            frame = np.asarray(
+                Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
+            )
+        frames[row] = frame
+    return frames

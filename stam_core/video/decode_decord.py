@@ -1,0 +1,107 @@
+"""decord: quick exact seeking, used only on files where it is known to be right.
+
+It gives wrong frames without an error on hidden frames, B-frames in AVI, late starts and several
+tracks, and it aborts the process when memory runs out. So a scan decides first, and large pictures
+are scaled inside the decoder.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stam_core.types import Progress
+from stam_core.video.container import MATROSKA, MOV
+from stam_core.video.decode_pyav import LARGE_PIXELS
+from stam_core.video.decode_scan import VideoScan
+from stam_core.video.preprocess import short_side_size, shrink_frame
+
+CONTAINERS = (MOV.demuxer, MATROSKA.demuxer)
+CODECS = ("h264", "hevc", "vp9")  # not vp8: its hidden reference frames shift the count
+MIN_WIDTH = 50  # below, some widths give a bogus fourth channel
+
+
+class DecordError(Exception):
+    """decord is missing, failed, or disagrees with the scan; another decoder should take over."""
+
+
+def objection_to_decord(scan: VideoScan) -> str | None:
+    """Why decord should not decode a file, in a few words; None where nothing speaks against it.
+
+    Args:
+        scan: of the file.
+    """
+    width, height = scan.displayed_size
+    objections = (
+        (scan.container.demuxer not in CONTAINERS, f"{scan.container.title} container"),
+        (scan.codec not in CODECS, f"{scan.codec} codec"),
+        (scan.n_video_streams > 1, "several video tracks"),
+        (scan.n_hidden > 0, "an edit list hides frames"),
+        (scan.damaged, "damaged packets"),
+        (len(scan.stamps) == 0, "time stamps missing or repeated"),
+        (scan.start_seconds != 0, "the first frame is not at time 0"),
+        (min(width, height) < MIN_WIDTH, "very small picture"),
+        (width % 2 + height % 2 > 0, "odd picture size"),
+        (scan.header_frames not in (0, scan.n_frames), "the header's frame count is wrong"),
+    )
+    return next((words for holds, words in objections if holds), None)
+
+
+def decode_decord(
+    scan: VideoScan, indices: Sequence[int], *, short_side: int, progress: Progress | None = None
+) -> dict[int, NDArray[np.uint8]]:
+    """Seek to each wanted frame and scale it down at once.
+
+    Args:
+        scan: of the file.
+        indices: wanted frames, display order.
+        short_side: pixels; larger frames are scaled down to it.
+        progress: told after each frame.
+
+    Returns:
+        Index -> [H,W,3] u8 RGB, upright (decord rotates by itself).
+
+    Raises:
+        DecordError: any failure; nothing is shown to the person yet.
+    """
+    wanted = sorted(set(indices))
+    frames: dict[int, NDArray[np.uint8]] = {}
+    try:
+        reader = _open_reader(scan, short_side)
+        if len(reader) != scan.n_frames:
+            raise DecordError(f"it counts {len(reader)} frames, the file has {scan.n_frames}")
+        for done, index in enumerate(wanted, start=1):
+            frames[index] = shrink_frame(_checked(reader[index].asnumpy()), short_side)
+            if progress is not None:
+                progress("Decoding", done / len(wanted))
+    except DecordError:
+        raise
+    except ImportError as error:
+        raise DecordError("it is not installed") from error
+    # decord raises its own DECORDError, but also RuntimeError, IndexError, OSError and UnicodeError
+    # from its C++ and ctypes layers, and the set differs between builds; each means: use PyAV.
+    except Exception as error:
+        raise DecordError("it failed on this file") from error
+    return frames
+
+
+def _open_reader(scan: VideoScan, short_side: int) -> Any:  # noqa: ANN401  untyped
+    # No wheel on some platforms, so only when it is needed; by name because it ships no types.
+    decord: Any = importlib.import_module("decord")
+    decord.logging.set_level(decord.logging.QUIET)
+    width, height = scan.displayed_size
+    scaled: dict[str, int] = {}
+    if width * height > LARGE_PIXELS and min(width, height) > 2 * short_side:
+        scaled["width"], scaled["height"] = short_side_size(width, height, 2 * short_side)
+    # One thread: with more, decord is slower on short clips and holds more frames.
+    return decord.VideoReader(str(scan.path.absolute()), ctx=decord.cpu(0), num_threads=1, **scaled)
+
+
+def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise DecordError(f"it gave a frame of shape {frame.shape}")
+    return frame
