@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed [--model stam-16] [--rounds 5] [--device auto] [--dtype auto]
 
-Times are medians over rounds in which the variants take turns, so that what else the machine does falls
-on all of them alike; memory is each variant's peak in a process of its own. Weights are random: speed
-does not depend on them.
+Times are medians over rounds in which the variants take turns, so that what else the machine does
+falls on all of them alike; memory is each variant's peak in a process of its own. Weights are
+random: speed does not depend on them.
 """
 
 from __future__ import annotations

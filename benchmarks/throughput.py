@@ -2,8 +2,8 @@
 
     python -m benchmarks.throughput CLIP... [--model stam-16] [--device auto] [--dtype auto]
 
-The paper states 20.0 videos per second for STAM-16 on a V100 in mixed precision. Weights are random:
-speed does not depend on them.
+The paper states 20.0 videos per second for STAM-16 on a V100 in mixed precision. Weights are
+random: speed does not depend on them.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ def main():  # noqa: ANN201 - an old Python must be able to read this file
     if sys.version_info < OLDEST:
         found = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(
-            "This needs Python 3.11 or newer; %s is Python %s. Install a newer one, for instance "
-            "from python.org or with 'apt install python3.12 python3.12-venv', and run "
-            "'make PYTHON=python3.12 demo'.\n" % (sys.executable, found)  # noqa: UP031
+            f"This needs Python 3.11 or newer; {sys.executable} is Python {found}. "
+            "Install a newer one, for instance from python.org or with 'apt install python3.12 python3.12-venv', "
+            "and run 'make PYTHON=python3.12 demo'.\n"
         )
         return 2
     try:
@@ -23,8 +23,8 @@ def main():  # noqa: ANN201 - an old Python must be able to read this file
         import venv  # noqa: F401
     except ImportError:
         sys.stderr.write(
-            "This Python has no venv module. On Debian and Ubuntu: 'apt install python%d.%d-venv'; "
-            "then run the command again.\n" % sys.version_info[:2]  # noqa: UP031
+            "This Python has no venv module. On Debian and Ubuntu: 'apt install python{}.{}-venv'; "
+            "then run the command again.\n".format(*sys.version_info[:2])
         )
         return 2
     return 0

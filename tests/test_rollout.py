@@ -27,7 +27,7 @@ def test_identity_attention_stays_identity():
 
 
 def test_later_layer_stands_on_the_left():
-    """Token 0 copies 1 in the last layer and 1 copies 2 in the first: then 0 holds 2, not the reverse."""
+    """0 copies 1 in the last layer, 1 copies 2 in the first: then 0 holds 2, not the reverse."""
     first, last = torch.eye(3), torch.eye(3)
     first[1] = torch.tensor([0.0, 0.0, 1.0])
     last[0] = torch.tensor([0.0, 1.0, 0.0])
@@ -40,7 +40,7 @@ def test_later_layer_stands_on_the_left():
 def test_two_layers_by_hand():
     a1 = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
     a2 = torch.tensor([[0.2, 0.8], [1.0, 0.0]])
-    # 0.5 A + 0.5 I: [[.75,.25],[.125,.875]] and [[.6,.4],[.5,.5]]; product with the later one on the left
+    # 0.5 A + 0.5 I: [[.75,.25],[.125,.875]] and [[.6,.4],[.5,.5]]; the later one on the left
     expected = torch.tensor([[0.5, 0.5], [0.4375, 0.5625]])
     torch.testing.assert_close(rollout(torch.stack([a1, a2])), expected)
 
@@ -61,7 +61,7 @@ def test_rows_sum_to_one(discard_ratio, residual):
 
 
 def test_rows_are_renormalised_before_the_residual_is_mixed():
-    """Max fusion leaves rows that sum to more than 1; the residual share must stay what was asked."""
+    """Max fusion leaves rows with a sum above 1; the residual share must stay what was asked."""
     maps = random_maps(1)
     assert torch.allclose(mix_residual(maps[0] * 7, 0.5), mix_residual(maps[0], 0.5))
 
