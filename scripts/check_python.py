@@ -14,7 +14,8 @@ def main():  # noqa: ANN201 - an old Python must be able to read this file
         found = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(
             f"This needs Python 3.11 or newer; {sys.executable} is Python {found}. "
-            "Install a newer one, for instance from python.org or with 'apt install python3.12 python3.12-venv', "
+            "Install a newer one, for instance from python.org or with "
+            "'apt install python3.12 python3.12-venv', "
             "and run 'make PYTHON=python3.12 demo'.\n"
         )
         return 2
