@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import configure, find_explainer
 from stam_core.explain import run as run_explainer
 from stam_core.models import load_model
-from stam_core.record import Subject
+from stam_core.record import StagedModel, Subject
 from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress
 from stam_core.video import clip_from_array, open_clip, preprocess
 
@@ -280,7 +280,8 @@ class Engine:
                 f"{self.info.num_frames}. Open the video with this engine."
             )
         x, _ = preprocess(clip.frames, self.info.preprocessing)  # [T,3,S,S]
-        return Subject(self.model, x.to(self.device), self.info.patch_grid, self.dtype)
+        model = cast("StagedModel", self.model)
+        return Subject(model, x.to(self.device), self.info.patch_grid, self.dtype)
 
     def _keep(self, clip: Clip, subject: Subject) -> None:
         """Put the subject back with its new size; the lock must be held."""

@@ -1,0 +1,146 @@
+"""How long a visitor waits: from `python app.py` to the first page, from a click to a drawn result.
+
+    python -m benchmarks.app_latency [--clips 5]
+
+The clips are 3-second 1280x720 films, rendered here, each new to the server. Needs a Chromium. The
+click is the moment the browser has the file; the end is the moment all frames are drawn with heat
+maps and bars. Ratios are against decoding and predicting the same clips in Python in this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.machine import write_result
+from stam_core import Engine
+from stam_core.actions.dataset import RenderSpec, render_clips
+from stam_core.video.encode import write_mp4
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SHOWN = ".strip[data-state=shown]"
+FPS = 25.0
+FACTS = "document.querySelector('#strip .facts').innerText"
+LIMITS = {"first_page_seconds": 8.0, "click_to_drawn_seconds": 1.0}
+
+
+def make_clips(folder: Path, count: int) -> list[Path]:
+    """3 seconds each, 1280x720, all different."""
+    spec = RenderSpec(width=1280, height=720, num_frames=int(3 * FPS))
+    clips = render_clips(count, seed=20_001, spec=spec).frames
+    return [
+        write_mp4(folder / f"clip {number}.mp4", frames, FPS) for number, frames in enumerate(clips)
+    ]
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, float]]:
+    """A running app: its address, and the seconds until it first answered."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        while process.poll() is None:
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield address, time.perf_counter() - started
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def click_to_drawn(page: Page, clip: Path) -> float:
+    """Seconds from the file's arrival in the browser to the drawn result."""
+    before = page.evaluate(FACTS)
+    started = time.perf_counter()
+    page.set_input_files("#sources input[type=file]", clip)
+    page.wait_for_function(
+        f"(before) => {FACTS} !== before && document.querySelector('{SHOWN}')",
+        arg=before,
+        polling="raf",
+    )
+    return time.perf_counter() - started
+
+
+def in_python(clips: list[Path]) -> list[float]:
+    """Seconds to decode and predict each clip without the app."""
+    engine = Engine()
+    seconds = []
+    for clip in clips:
+        started = time.perf_counter()
+        engine.predict(engine.open(clip))
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def measure(browser: Browser, clips: list[Path], folder: Path) -> dict[str, object]:
+    """All figures of one run."""
+    with served(folder) as (address, serving):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened = time.perf_counter()
+        page.goto(address)
+        page.wait_for_selector(SHOWN, timeout=120_000)
+        first_result = time.perf_counter() - opened
+        click_to_drawn(page, clips[0])  # warms both sides up
+        drawn = [click_to_drawn(page, clip) for clip in clips[1:]]
+    plain = in_python(clips)[1:]
+    return {
+        "start_to_first_page_seconds": serving,
+        "page_to_first_result_seconds": first_result,
+        "click_to_drawn_seconds": drawn,
+        "decode_and_predict_seconds": plain,
+        "ratio": statistics.median(drawn) / statistics.median(plain),
+        "limits": LIMITS,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=5, help="measured clips (default 5)")
+    arguments = parser.parse_args()
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        print("No Chromium here; install one, for instance with 'apt install chromium'.")
+        return 2
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        clips = make_clips(folder, arguments.clips + 1)
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        figures = measure(browser, clips, folder)
+        browser.close()
+    for key, value in figures.items():
+        print(f"{key}: {value}")
+    write_result("app_latency", figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
