@@ -1,0 +1,48 @@
+"""Opens the page in the browser: `python app.py`; also the entry of a Hugging Face Space."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
+
+from app.backstage import Backstage
+from app.ui import build_page, launch_settings
+
+LOOPBACK = "127.0.0.1"
+PORT = 7860
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Host and port: from the command line, else from gradio's own environment variables."""
+    in_space = "SPACE_ID" in os.environ
+    parser = argparse.ArgumentParser(description="Opens the STAM demo as a page for the browser.")
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if in_space else LOOPBACK),
+        help="address to serve on (default: %(default)s); 127.0.0.1 is for this computer only",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
+        help="port to serve on (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Build the page, make the model ready beside it, and serve until interrupted."""
+    options = parse_arguments(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio checks its own address by it
+    backstage = Backstage()
+    page = build_page(backstage, local=options.host in {LOOPBACK, "localhost", "::1"})
+    backstage.warm_up()
+    page.launch(**launch_settings(options.host, options.port))
+
+
+if __name__ == "__main__":
+    main()

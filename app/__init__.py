@@ -1,0 +1,1 @@
+"""The page in the browser: layout, handlers and the components drawn by our own scripts."""

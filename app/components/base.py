@@ -1,0 +1,61 @@
+"""What every component of ours shares: constant files, data through properties.
+
+A template that held `${...}` or `{{...}}` would be run as code over the data by the page, so the
+templates are constant and empty of both; the scripts write data with `textContent`, attributes and
+canvases only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def component_file(name: str) -> str:
+    """The text of one file beside this one: a template, a style sheet or a script."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+class PageComponent(gr.HTML):
+    """A part of the page drawn by our own script from JSON.
+
+    The child class names its files by `stem`: `stem.css` and `stem.js`, with `scripts` before the
+    latter where one file would be too long. The script reads `props.value` and the other
+    properties, and answers with `trigger(event, data)`.
+    """
+
+    stem = ""
+    scripts: tuple[str, ...] = ()
+
+    def __init__(self, value: dict[str, Any] | None = None, **properties: Any) -> None:  # noqa: ANN401 - handed on to gradio
+        """`properties` go to gradio, the unknown ones from there to the script as `props`."""
+        super().__init__(
+            value,
+            html_template=f'<div class="{self.stem}"></div>',
+            css_template=component_file(f"{self.stem}.css"),
+            js_on_load="\n".join(map(component_file, (*self.scripts, f"{self.stem}.js"))),
+            apply_default_css=False,
+            **properties,
+        )
+
+    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # type: ignore[override]
+        """Hand the data on as it is: it never becomes HTML."""
+        return value
+
+    def preprocess(self, payload: dict[str, Any] | None) -> None:  # type: ignore[override]
+        """Nothing comes back from the page this way; events carry their own data."""
+        return
+
+    def api_info(self) -> dict[str, Any]:
+        """JSON, so that clients do not take it for text."""
+        return {"type": "object"}
+
+    def read_from_flag(self, payload: Any) -> Any:  # noqa: ANN401 - whatever was stored
+        """As stored."""
+        return payload

@@ -1,0 +1,235 @@
+"""The tab "Inspect": a clip in; the action, the frames' attention and the heat maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import text
+from app.backstage import Backstage
+from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions
+from app.components.webcam import Webcam
+from app.guard import guarded
+from app.model_part import (
+    Changes,
+    ModelChoice,
+    ModelHandlers,
+    build_model_choice,
+    build_model_offer,
+)
+from app.visit import Visit
+
+if TYPE_CHECKING:
+    from app.analysis import View
+    from app.controls import Place
+
+CLIP_TYPES = [
+    "video", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif",
+    ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv",
+]  # fmt: skip
+NO_EXAMPLE = ""  # gradio takes None in an update for "as before"
+NAME_LENGTH = 80  # characters of a file's name that are shown
+
+# Every handler that runs a model waits in one queue: two at once would only slow each other down.
+MODEL_QUEUE: dict[str, Any] = {
+    "concurrency_id": "model",
+    "concurrency_limit": 1,
+    "trigger_mode": "always_last",  # a second choice made while waiting is not lost
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
+
+
+@dataclass(frozen=True)
+class InspectTab:
+    """The parts of the tab that handlers write to."""
+
+    visit: gr.State
+    examples: ExamplePicker
+    upload: gr.UploadButton
+    camera: gr.Button
+    webcam: Webcam
+    predictions: Predictions
+    strip: FrameStrip
+    heat: ParameterPanel
+    bars: ParameterPanel
+    sampling: ParameterPanel
+    model: ModelChoice
+
+    def updates(self, view: View) -> Changes:
+        """What gradio is to change for a view: only what the view has."""
+        changes: Changes = {self.visit: view.visit}
+        parts = {
+            self.predictions: view.predictions,
+            self.heat: view.heat_panel,
+            self.bars: view.bars_panel,
+            self.sampling: view.sampling_panel,
+            self.model.summary: view.model_summary,
+            self.model.facts: view.model_facts,
+        }
+        changes |= {part: value for part, value in parts.items() if value is not None}
+        strip: dict[str, Any] = {"clip": view.clip, "value": view.scores}
+        if new := {name: value for name, value in strip.items() if value is not None}:
+            changes[self.strip] = gr.update(**new)
+        return changes
+
+    @property
+    def shown(self) -> list[Any]:
+        """Everything a new clip or model can change."""
+        return [
+            self.visit, self.examples, self.upload, self.webcam, self.predictions, self.strip,
+            self.heat, self.bars, self.sampling, self.model.choice,
+            self.model.summary,
+            self.model.facts,
+        ]  # fmt: skip
+
+
+def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
+    """Lay the tab out and connect it.
+
+    Args:
+        backstage: has the core.
+        local: the page is served to this computer only, so that a path on it may be typed in.
+    """
+    visit = gr.State(Visit())
+    with gr.Row(equal_height=True):
+        with gr.Column(scale=5, min_width=300, elem_classes="pane", elem_id="clip-card"):
+            examples = ExamplePicker(
+                elem_id="examples",
+                chosen=NO_EXAMPLE,
+                drop_on="#clip-card",
+                drop_into="#sources",
+                words={
+                    "title": text.EXAMPLES,
+                    "none": text.NO_EXAMPLES,
+                    "drop": text.DROP,
+                },
+            )
+            with gr.Row(elem_id="sources"):
+                upload = gr.UploadButton(
+                    text.UPLOAD,
+                    file_types=CLIP_TYPES,
+                    variant="primary",
+                    size="md",
+                    elem_id="upload",
+                )
+                camera = gr.Button(text.WEBCAM, size="md", elem_id="camera")
+            webcam = Webcam(label=text.WEBCAM_VIDEO, elem_id="webcam", height=320, visible=False)
+        with gr.Column(scale=4, min_width=280, elem_classes="pane"):
+            predictions = Predictions(
+                elem_id="predictions",
+                words={"title": text.PREDICTIONS, "waiting": text.WAKING},
+            )
+        with gr.Column(scale=4, min_width=280, elem_classes="pane"):
+            model = build_model_choice()
+    offer = build_model_offer(local=local)
+    with gr.Column(elem_classes="pane"):
+        strip = FrameStrip(elem_id="strip", clip=None, words=text.STRIP_WORDS)
+    with gr.Row(equal_height=True):
+        heat = _panel("heat")
+        bars = _panel("bars")
+        sampling = _panel("sampling", text.SAMPLING_WORDS)
+    with gr.Accordion(text.ABOUT_TITLE, open=False, elem_id="about"):
+        gr.Markdown(text.ABOUT)
+    tab = InspectTab(
+        visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling, model
+    )
+    _wire_clips(tab, backstage)
+    _wire_panels(tab, backstage)
+    ModelHandlers(model, offer, backstage, lambda now: _shown(tab, backstage, now)).wire(
+        visit, tab.shown
+    )
+    return tab
+
+
+def _panel(elem_id: str, words: dict[str, str] = text.PANEL_WORDS) -> ParameterPanel:
+    with gr.Column(min_width=280, elem_classes="pane"):
+        return ParameterPanel(elem_id=elem_id, words=words)
+
+
+def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], Iterator[Changes]]:
+    """The handler for a page that opens: the example of its address, or the first one, analysed."""
+
+    def open_page(request: gr.Request) -> Iterator[Changes]:
+        analyst = backstage.analyst
+        yield {tab.model.choice: gr.update(choices=analyst.models.choices(Visit().model))}
+        cards = analyst.example_cards
+        names = [card["name"] for card in cards["items"]]
+        wanted = request.query_params.get("example")
+        name = wanted if wanted in names else next(iter(names), None)
+        yield {tab.examples: gr.update(value=cards, chosen=name or NO_EXAMPLE)}
+        if name is not None:
+            yield from _shown(tab, backstage, analyst.example(Visit(), name))
+
+    return guarded(open_page)
+
+
+def _shown(tab: InspectTab, backstage: Backstage, visit: Visit) -> Iterator[Changes]:
+    for view in backstage.analyst.show(visit):
+        yield tab.updates(view)
+
+
+def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
+    """Examples, uploads and recordings."""
+
+    def pick(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
+        name = event_data(event).get("name")
+        visit = backstage.analyst.example(visit, name)
+        yield {tab.examples: gr.update(chosen=name)}
+        yield from _shown(tab, backstage, visit)
+
+    def upload(visit: Visit, path: str | None) -> Iterator[Changes]:
+        if path is None:
+            return
+        # The button empties at once: the same file can be chosen again, whatever becomes of it.
+        yield {tab.upload: None}
+        visit = backstage.analyst.upload(visit, path, Path(path).name[:NAME_LENGTH])
+        for changes in _shown(tab, backstage, visit):
+            yield {tab.examples: gr.update(chosen=NO_EXAMPLE), **changes}
+
+    def record(visit: Visit, path: str | None) -> Iterator[Changes]:
+        if path is None:
+            return
+        visit = backstage.analyst.upload(visit, path, text.RECORDING)
+        for changes in _shown(tab, backstage, visit):
+            yield {
+                tab.examples: gr.update(chosen=NO_EXAMPLE),
+                tab.webcam: gr.update(value=None, visible=False),
+                **changes,
+            }
+
+    tab.camera.click(
+        lambda: gr.update(visible=True), None, tab.webcam,
+        queue=False, api_visibility="private", show_progress="hidden",
+    )  # fmt: skip
+    tab.examples.pick(guarded(pick), [tab.visit], tab.shown, **MODEL_QUEUE)
+    tab.upload.upload(guarded(upload), [tab.visit, tab.upload], tab.shown, **MODEL_QUEUE)
+    tab.webcam.stop_recording(guarded(record), [tab.visit, tab.webcam], tab.shown, **MODEL_QUEUE)
+
+
+def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:
+    """Methods, their parameters, and the choice of frames."""
+
+    def adjust(place: Place) -> Callable[..., Iterator[Changes]]:
+        def handler(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
+            yield tab.updates(backstage.analyst.adjust(visit, place, event_data(event)))
+
+        return guarded(handler)
+
+    def resample(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
+        yield from _shown(tab, backstage, backstage.analyst.resample(visit, event_data(event)))
+
+    scores = [tab.visit, tab.strip, tab.heat, tab.bars]
+    tab.heat.adjust(adjust("patches"), [tab.visit], scores, **MODEL_QUEUE)
+    tab.bars.adjust(adjust("frames"), [tab.visit], scores, **MODEL_QUEUE)
+    tab.sampling.adjust(guarded(resample), [tab.visit], tab.shown, **MODEL_QUEUE)
+
+
+def event_data(event: gr.EventData) -> dict[str, Any]:
+    """What our script sent along; an empty record where a forged request sent something else."""
+    data = getattr(event, "_data", None)
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,139 @@
+"""What the server keeps for all visitors, shared and bounded.
+
+A visitor holds a `Visit`, which names a model and a clip; the things themselves lie in `Engines`
+and `Sources`, so that no visitor's choice ever changes another's model, and memory does not grow
+with the number of visitors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import text
+from app.visit import EMBEDDED
+from stam_core import Engine
+from stam_core.errors import VideoError, WeightsError
+from stam_core.models import MODELS, model_info
+from stam_core.types import ModelInfo
+
+_LOG = logging.getLogger(__name__)
+
+ENGINES_KEPT = 3  # beside the embedded one: a Kinetics model is 0.5 GB
+CACHE_BYTES = 256 * 2**20  # of decoded clips and recordings, for each model
+SOURCES_KEPT = 2000  # paths and names only
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a clip lies on the server, and what the visitor calls it (untrusted text)."""
+
+    path: Path
+    name: str
+
+
+class Sources:
+    """Clips by an unguessable key, so that one visitor cannot ask for another's."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Source] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, path: Path, name: str) -> str:
+        """Remember a clip; the oldest one is forgotten when there are too many."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._known[key] = Source(path, name)
+            while len(self._known) > SOURCES_KEPT:
+                self._known.popitem(last=False)
+        return key
+
+    def get(self, key: str | None) -> Source:
+        """The clip of a key.
+
+        Raises:
+            VideoError: no clip yet, or it is no longer kept.
+        """
+        if key is None:
+            raise VideoError(text.NO_CLIP)
+        with self._lock:
+            source = self._known.get(key)
+        if source is None or not source.path.is_file():
+            raise VideoError(text.CLIP_GONE)
+        return source
+
+
+class Engines:
+    """Ready models by key: a model's name, or `file:...` for a checkpoint somebody opened."""
+
+    def __init__(self) -> None:
+        self._ready: OrderedDict[str, Engine] = OrderedDict()
+        self._files: dict[str, tuple[str, Path]] = {}  # key -> (model it is meant for, file)
+        self._building: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str, *, progress: Progress | None = None) -> Engine:
+        """The model of a key, made ready if need be; two visitors wait for one and the same.
+
+        Raises:
+            StamError: there is no such model, or its weights cannot be had.
+        """
+        with self._lock:
+            building = self._building.setdefault(key, threading.Lock())
+        with building:
+            with self._lock:
+                if key in self._ready:
+                    self._ready.move_to_end(key)
+                    return self._ready[key]
+            engine = self._make(key, progress)
+            with self._lock:
+                self._ready[key] = engine
+                self._forget_oldest()
+        return engine
+
+    def add_file(self, name: str, path: Path) -> str:
+        """The key under which a checkpoint file for the model `name` can be had.
+
+        Raises:
+            WeightsError: the file cannot be read.
+        """
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise WeightsError(
+                f"The file cannot be read ({error.strerror}). Check the path and try again."
+            ) from error
+        key = f"file:{name}:{digest[:16]}"
+        with self._lock:
+            self._files[key] = (name, path)
+            while len(self._files) > SOURCES_KEPT:
+                del self._files[next(iter(self._files))]
+        return key
+
+    def info(self, key: str) -> ModelInfo:
+        """What is known about a key's model, without building it where that can be avoided."""
+        return model_info(key) if key in MODELS else self.get(key).info
+
+    def _make(self, key: str, progress: Progress | None) -> Engine:
+        if key in MODELS:
+            return Engine(key, cache_bytes=CACHE_BYTES, progress=progress)
+        with self._lock:
+            entry = self._files.get(key)
+        if entry is None or not entry[1].is_file():
+            raise WeightsError(text.MODEL_GONE)
+        return Engine(entry[0], weights=entry[1], cache_bytes=CACHE_BYTES, progress=progress)
+
+    def _forget_oldest(self) -> None:
+        others = [key for key in self._ready if key != EMBEDDED]
+        for key in others[: max(0, len(others) - ENGINES_KEPT)]:
+            _LOG.info("forgetting the model %s", key)
+            del self._ready[key]

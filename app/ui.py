@@ -1,0 +1,98 @@
+"""The page as a whole: title, tabs, looks and the settings under which it is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app import text
+from app.backstage import Backstage
+from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
+
+KEPT_SECONDS = 3600  # uploads are deleted after this
+QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
+SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB
+UPLOAD_LIMIT = "50mb"  # per file
+
+SYSTEM_FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]  # nothing to fetch
+MONO_FONTS = ["ui-monospace", "Consolas", "monospace"]
+
+CSS = """
+.gradio-container { max-width: 1480px !important; }
+.html-container { padding: 0 !important; }
+#heading h1 { margin: 0 0 2px; font-size: 22px; line-height: 1.25; }
+#heading p { margin: 0; color: var(--body-text-color-subdued); }
+.pane {
+  gap: 12px;
+  padding: 14px 16px;
+  background: var(--block-background-fill);
+  border: 1px solid var(--border-color-primary);
+  border-radius: var(--radius-lg);
+}
+.pane > * { flex-grow: 0 !important; }
+.pane > #sources { margin-top: auto; }
+#more { padding: 0; border: 0; box-shadow: none; }
+#model input { padding-right: 30px; text-overflow: ellipsis; }
+#about { padding: 12px 16px; border-radius: var(--radius-lg); }
+footer { opacity: 0.8; }
+.dark, .dark .gradio-container { --color-accent: var(--primary-400); color-scheme: dark; }
+@media (max-width: 640px) {
+  .gradio-container .main, .gradio-container main { padding: 10px !important; }
+  .pane { padding: 12px; }
+}
+"""
+
+
+def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
+    """The page with its handlers, not yet served.
+
+    Args:
+        backstage: has the core.
+        local: served to this computer only.
+    """
+    page = gr.Blocks(
+        title=text.TITLE, analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)
+    )
+    with page:
+        gr.Markdown(text.HEADING, elem_id="heading")
+        with gr.Tabs(), gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
+            tab = build_inspect_tab(backstage, local=local)
+        page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
+    page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
+    return page
+
+
+def launch_settings(host: str, port: int) -> dict[str, Any]:
+    """Arguments of `launch` that keep the page private, quiet and off other people's servers."""
+    return {
+        "server_name": host,
+        "server_port": port,
+        "run_history": False,  # else every event's inputs and outputs stay in the browser
+        "max_file_size": UPLOAD_LIMIT,
+        "show_error": False,
+        "strict_cors": True,
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "share": False,
+        "state_session_capacity": SESSIONS_KEPT,
+        "footer_links": ["settings"],
+        "theme": page_theme(),
+        "css": CSS,
+    }
+
+
+def page_theme() -> gr.themes.Base:
+    """Plain, with system fonts, and secondary text of a contrast above 4.5 to 1."""
+    theme = gr.themes.Default(
+        primary_hue="blue", neutral_hue="slate", font=SYSTEM_FONTS, font_mono=MONO_FONTS
+    )
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        color_accent="*primary_600",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
