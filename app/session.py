@@ -12,7 +12,6 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +20,13 @@ from app.visit import EMBEDDED
 from stam_core import Engine
 from stam_core.errors import VideoError, WeightsError
 from stam_core.models import MODELS, model_info
-from stam_core.types import ModelInfo
+from stam_core.types import ModelInfo, Progress
 
 _LOG = logging.getLogger(__name__)
 
 ENGINES_KEPT = 3  # beside the embedded one: a Kinetics model is 0.5 GB
 CACHE_BYTES = 256 * 2**20  # of decoded clips and recordings, for each model
 SOURCES_KEPT = 2000  # paths and names only
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ MIN_FRAMES_TO_JUMP = 100  # shorter clips decode at once
 MAX_JUMP_SHARE = 0.5  # jumping must spare at least half of the frames
 
 
-
 @dataclass(frozen=True, eq=False)
 class PyavPass:
     """What decoding found."""

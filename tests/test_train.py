@@ -1,0 +1,166 @@
+"""Training on a handful of clips: it runs, goes on after a stop, and writes a file that loads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from stam_core.actions import LABELS
+from stam_core.errors import ParameterError
+from stam_core.evaluate import evaluate_rendered, reversed_label, to_input
+from stam_core.models.stam import Stam, StamConfig
+from stam_core.train import CONFIG, PREPROCESSING, TrainOptions, train
+from stam_core.train.stages import turn_time
+from stam_core.types import Preprocessing
+
+ASSET = Path(__file__).resolve().parents[1] / "assets" / "stam-actions.safetensors"
+
+
+@pytest.fixture
+def tiny(tmp_path) -> TrainOptions:
+    return TrainOptions(
+        out=tmp_path / "tiny.safetensors",
+        clips=16,
+        plain_clips=4,
+        space_steps=3,
+        time_steps=4,
+        joint_steps=1,
+        batch_frames=16,
+        batch_clips=8,
+        evaluation_clips=4,
+        workers=1,
+        config=replace(CONFIG, width=32, depth=1, time_depth=1, time_feedforward=32),
+    )
+
+
+def _stored(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118 - no mapping
+
+
+def test_training_writes_a_checkpoint_that_describes_itself(tiny):
+    steps: list[str] = []
+    path = train(tiny, lambda word, share: steps.append(word))
+    tensors, metadata = _stored(path)
+    config = StamConfig(**json.loads(metadata["config"]))
+    assert config == tiny.config
+    assert tuple(json.loads(metadata["labels"])) == LABELS
+    assert json.loads(metadata["preprocessing"])["mean"] == [0.5, 0.5, 0.5]
+    model = Stam(config)
+    model.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
+    assert model(torch.zeros(1, 16, 3, 112, 112)).shape == (1, 16)
+    figures = json.loads(path.with_suffix(".json").read_text())
+    assert figures["stages"]["joint"]["held_out"]["clips"] == 4
+    assert any("rendering" in word for word in steps)
+    assert any(word.startswith("space") for word in steps)
+
+
+def test_training_goes_on_after_a_stop_as_if_nothing_had_happened(tiny, tmp_path):
+    whole, _ = _stored(train(tiny, lambda *_: None))
+
+    class StoppedError(Exception):
+        """Stands for a kill."""
+
+    def stop(word: str, share: float) -> None:
+        if word.startswith("time"):
+            raise StoppedError
+
+    again = replace(tiny, out=tmp_path / "again" / "tiny.safetensors")
+    with pytest.raises(StoppedError):
+        train(again, stop)
+    resumed, _ = _stored(train(again, lambda *_: None))
+    for key, value in whole.items():
+        torch.testing.assert_close(resumed[key], value, rtol=0, atol=0, msg=key)
+
+
+def test_playing_backwards_swaps_the_label_of_time_pairs():
+    clips = torch.arange(16.0).repeat(400, 1)
+    labels = torch.full((400,), LABELS.index("sit down"))
+    labels[200:] = LABELS.index("walk")
+    turned, names = turn_time(clips, labels, torch.Generator().manual_seed(0))
+    backwards = turned[:, 0] > turned[:, -1]
+    assert 60 < int(backwards[:200].sum()) < 140
+    assert (names[:200][backwards[:200]] == LABELS.index("stand up")).all()
+    assert (names[:200][~backwards[:200]] == LABELS.index("sit down")).all()
+    assert not backwards[200:].any()
+    assert (names[200:] == LABELS.index("walk")).all()
+    assert float(turned.min()) == 0.0
+    assert float(turned.max()) == 15.0
+
+
+def test_reversed_labels():
+    assert reversed_label("sit down") == "stand up"
+    assert reversed_label("get up") == "fall down"
+    assert reversed_label("walk") is None
+
+
+def test_too_little_to_train_on_is_refused():
+    with pytest.raises(ParameterError, match="at least 16 frames"):
+        TrainOptions(batch_frames=8)
+
+
+def test_input_is_scaled_as_the_preprocessing_says():
+    frames = torch.tensor([[0, 255, 51]], dtype=torch.uint8).view(1, 1, 1, 3)
+    x = to_input(
+        frames, Preprocessing(resize_side=1, side=1, mean=(0.5, 0.0, 0.2), std=(0.5, 1.0, 2.0))
+    )
+    torch.testing.assert_close(x.view(3), torch.tensor([-1.0, 1.0, 0.0]))
+
+
+class AlwaysSitDown(nn.Module):
+    """Answers "sit down", then "stand up", whatever it sees."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = torch.zeros(len(x), 16)
+        logits[:, LABELS.index("sit down")] = 2.0
+        logits[:, LABELS.index("stand up")] = 1.0
+        return logits
+
+
+def test_evaluation_counts_by_hand():
+    small = Preprocessing(resize_side=16, side=16)
+    figures = evaluate_rendered(AlwaysSitDown(), small, 16, seed=4, num_frames=2)
+    assert figures["top1"] == pytest.approx(1 / 16)
+    assert figures["per_class"]["sit down"] == 1.0
+    assert figures["per_class"]["stand up"] == 0.0
+    assert figures["reversed_clips"] == 6
+    assert figures["reversed_pairs"] == pytest.approx(1 / 6)  # only "stand up" played backwards
+    assert (figures["clips"], figures["seed"]) == (16, 4)
+
+
+def test_evaluation_respects_the_models_own_label_order():
+    order = [label for label in LABELS if label != "walk"] + ["walk"]
+    model = nn.Sequential()
+    model.forward = lambda x: torch.nn.functional.one_hot(torch.full((len(x),), 15), 16).float()
+    figures = evaluate_rendered(
+        model, Preprocessing(resize_side=16, side=16), 16, labels=order, num_frames=2
+    )
+    assert figures["per_class"]["walk"] == 1.0
+
+
+def test_evaluation_needs_a_model_that_knows_the_actions():
+    with pytest.raises(ParameterError, match=r"lacks .*walk"):
+        evaluate_rendered(AlwaysSitDown(), PREPROCESSING, 4, labels=["archery"])
+
+
+@pytest.mark.skipif(not ASSET.exists(), reason="no shipped checkpoint in assets/ yet")
+def test_shipped_checkpoint_knows_its_actions():
+    tensors, metadata = _stored(ASSET)
+    assert ASSET.stat().st_size <= 8_000_000
+    model = Stam(StamConfig(**json.loads(metadata["config"])))
+    model.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
+    told = json.loads(metadata["preprocessing"])
+    preprocessing = Preprocessing(
+        **{**told, "mean": tuple(told["mean"]), "std": tuple(told["std"])}
+    )
+    figures = evaluate_rendered(
+        model, preprocessing, 128, seed=31, labels=json.loads(metadata["labels"])
+    )
+    assert figures["top1"] >= 0.85
+    assert figures["reversed_pairs"] >= 0.85
