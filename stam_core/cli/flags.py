@@ -29,7 +29,7 @@ TRAIN_HELP = {
     "batch_frames": "frames per step of the spatial stage",
     "batch_clips": "clips per step of the temporal stage",
     "evaluation_clips": "held-out clips after each stage",
-    "threads": "CPU threads of torch (its own choice)",
+    "threads": "CPU threads; each holds its own part of a batch (one per core)",
     "workers": "processes that render",
     "device": "cpu or cuda",
     "precision": "number format of the forward passes",
