@@ -149,7 +149,6 @@ def test_evaluation_needs_a_model_that_knows_the_actions():
         evaluate_rendered(AlwaysSitDown(), PREPROCESSING, 4, labels=["archery"])
 
 
-@pytest.mark.skipif(not ASSET.exists(), reason="no shipped checkpoint in assets/ yet")
 def test_shipped_checkpoint_knows_its_actions():
     tensors, metadata = _stored(ASSET)
     assert ASSET.stat().st_size <= 8_000_000

@@ -1,0 +1,40 @@
+"""What is shipped: small enough, complete, and recognised by the model it is shipped with."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stam_core import Engine
+from tests.conftest import ROOT
+
+EXAMPLES = ROOT / "assets" / "examples"
+LISTED = json.loads((EXAMPLES / "examples.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return Engine("stam-actions", device="cpu", dtype="float32")
+
+
+@pytest.mark.parametrize("entry", LISTED, ids=lambda entry: entry["file"])
+def test_every_example_is_small_and_recognised(engine, entry):
+    path = EXAMPLES / entry["file"]
+    assert path.stat().st_size < 300_000
+    clip = engine.open(path)
+    assert 2.0 < clip.info.duration_seconds < 5.0
+    assert clip.info.codec == "h264"
+    assert engine.predict(clip).top(1)[0][0] == entry["label"]
+
+
+def test_the_list_is_complete_and_holds_a_time_pair():
+    assert 6 <= len(LISTED) <= 8
+    assert {entry["file"] for entry in LISTED} == {path.name for path in EXAMPLES.glob("*.mp4")}
+    assert {"sit down", "stand up"} <= {entry["label"] for entry in LISTED}
+
+
+def test_a_time_pair_played_backwards_becomes_the_other_action(engine):
+    clip = engine.open(EXAMPLES / "sit-down.mp4")
+    backwards = engine.edit(clip, frames=list(range(15, -1, -1)))
+    assert backwards.top(1)[0][0] == "stand up"
