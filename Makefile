@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-HOST ?= 127.0.0.1
-PORT ?= 7860
+# for instance make demo ARGS="--port 8000"
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fix bench clean python-ok
@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@touch $@
 
 demo: $(VENV)/.installed ## set everything up and open the app on http://127.0.0.1:7860
-	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+	$(BIN)/python app.py --open $(ARGS)
 
 test: $(VENV)/.installed-dev ## set everything up and run the tests
 	$(BIN)/python -m pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 
@@ -30,19 +31,34 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         default=int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
         help="port to serve on (default: %(default)s)",
     )
+    parser.add_argument(
+        "--open", action="store_true", help="show the page in this computer's browser"
+    )
     return parser.parse_args(arguments)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Build the page, make the model ready beside it, and serve until interrupted."""
+def main(arguments: list[str] | None = None) -> int:
+    """Build the page, make the model ready beside it, and serve until interrupted.
+
+    Returns:
+        0, or 2 after one line on stderr where the port cannot be had.
+    """
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio checks its own address by it
     backstage = Backstage()
     page = build_page(backstage, local=options.host in {LOOPBACK, "localhost", "::1"})
     backstage.warm_up()
-    page.launch(**launch_settings(options.host, options.port))
+    try:
+        page.launch(inbrowser=options.open, **launch_settings(options.host, options.port))
+    except OSError as problem:
+        line = (
+            f"Port {options.port} of {options.host} cannot be had ({problem}). Try another --port."
+        )
+        print(line, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
