@@ -51,10 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     backstage.warm_up()
     try:
         page.launch(inbrowser=options.open, **launch_settings(options.host, options.port))
-    except OSError as problem:
-        line = (
-            f"Port {options.port} of {options.host} cannot be had ({problem}). Try another --port."
-        )
+    except OSError:
+        line = f"Port {options.port} of {options.host} is taken. Choose another one with --port."
         print(line, file=sys.stderr)
         return 2
     return 0
