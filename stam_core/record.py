@@ -20,6 +20,9 @@ from stam_core.types import MapStorage, Trace
 # Frames that pass through the spatial stage together: enough to fill the matrix units, and a clip
 # of 64 frames needs no more memory than one of 16.
 FRAMES_AT_ONCE = 16
+# Fewer while recording: the attention maps of 4 frames (30 MB a layer at ViT-B) stay near the
+# processor's cache, those of 16 do not, and going through memory costs more than all else here.
+RECORDED_AT_ONCE = 4
 
 
 class StagedModel(Protocol):
@@ -85,7 +88,11 @@ def listen(
 
 
 def embed_frames(
-    model: StagedModel, x: torch.Tensor, *, dtype: torch.dtype = torch.float32
+    model: StagedModel,
+    x: torch.Tensor,
+    *,
+    dtype: torch.dtype = torch.float32,
+    at_once: int = FRAMES_AT_ONCE,
 ) -> torch.Tensor:
     """The spatial stage, a few frames at a time.
 
@@ -93,12 +100,13 @@ def embed_frames(
         model: The model, in eval mode.
         x: [T,3,S,S] preprocessed frames, on the model's device.
         dtype: float32, or the type matrix products run in (autocast).
+        at_once: Frames that pass through together.
 
     Returns:
         [T,D] float32.
     """
     with torch.autocast(x.device.type, dtype=dtype, enabled=dtype != torch.float32):
-        parts = [model.embed_frames(part[None])[0] for part in torch.split(x, FRAMES_AT_ONCE)]
+        parts = [model.embed_frames(part[None])[0] for part in torch.split(x, at_once)]
     return torch.cat(parts).float()
 
 
@@ -160,10 +168,10 @@ def record(
 
     with torch.no_grad():
         with listen(model.space_attention, keep_space) as space:
-            embeddings = embed_frames(model, x, dtype=dtype)
+            embeddings = embed_frames(model, x, dtype=dtype, at_once=RECORDED_AT_ONCE)
         with listen(model.time_attention, lambda attention: attention[0].float().cpu()) as time:
             logits = model.classify(embeddings[None])[0]
-    n_groups = -(-len(x) // FRAMES_AT_ONCE)
+    n_groups = -(-len(x) // RECORDED_AT_ONCE)
     layers = [list(zip(*calls, strict=True)) for calls in _join(space, n_groups)]
     rows = torch.stack([torch.cat(row_parts) for row_parts, _ in layers])  # [L,T,H,N+1]
     kept = (

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange
 
 from stam_core.models.stam import Stam
-from stam_core.record import FRAMES_AT_ONCE, RecordingError, listen, record
+from stam_core.record import RECORDED_AT_ONCE, RecordingError, listen, record
 from tests.toys import CONFIG, toy_stam, toy_subject
 
 
@@ -56,10 +56,10 @@ def test_fused_storage_equals_fusing_the_full_maps(maps, fuse):
 
 
 def test_a_clip_longer_than_a_group_of_frames_is_recorded_whole():
-    config = dataclasses.replace(CONFIG, num_frames=FRAMES_AT_ONCE + 3)
+    config = dataclasses.replace(CONFIG, num_frames=RECORDED_AT_ONCE + 3)
     subject = toy_subject(config)
     trace = subject.trace("mean")
-    assert trace.space_maps.shape[1] == FRAMES_AT_ONCE + 3
+    assert trace.space_maps.shape[1] == RECORDED_AT_ONCE + 3
     last = record(subject.model, subject.x[-3:], maps="mean", patch_grid=(4, 4))
     torch.testing.assert_close(trace.space_maps[:, -3:], last.space_maps)
 
