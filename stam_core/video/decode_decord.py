@@ -22,6 +22,7 @@ from stam_core.video.preprocess import short_side_size, shrink_frame
 
 CONTAINERS = (MOV.demuxer, MATROSKA.demuxer)
 CODECS = ("h264", "hevc", "vp9")  # not vp8: its hidden reference frames shift the count
+DECODE_THREADS = 2  # a 3-second 720p clip opens in two thirds of the time of one thread
 MIN_WIDTH = 50  # below, some widths give a bogus fourth channel
 
 
@@ -97,8 +98,9 @@ def _open_reader(scan: VideoScan, short_side: int) -> Any:  # noqa: ANN401  unty
     scaled: dict[str, int] = {}
     if width * height > LARGE_PIXELS and min(width, height) > 2 * short_side:
         scaled["width"], scaled["height"] = short_side_size(width, height, 2 * short_side)
-    # One thread: with more, decord is slower on short clips and holds more frames.
-    return decord.VideoReader(str(scan.path.absolute()), ctx=decord.cpu(0), num_threads=1, **scaled)
+    return decord.VideoReader(
+        str(scan.path.absolute()), ctx=decord.cpu(0), num_threads=DECODE_THREADS, **scaled
+    )
 
 
 def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
