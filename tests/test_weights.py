@@ -217,7 +217,8 @@ def test_numbers_that_are_not_finite(tmp_path: Path, model: nn.Module, value: fl
 def test_large_finite_numbers_are_no_error(tmp_path: Path, model: nn.Module) -> None:
     state = official(model)
     state["head.weight"][:] = 3e38  # their sum is infinite in float32
-    load_model("stam-16", weights=save(tmp_path / "x.pth", state))
+    loaded = load_model("stam-16", weights=save(tmp_path / "x.pth", state))
+    assert torch.equal(loaded.model.head.weight, state["head.weight"])
 
 
 def test_whole_numbers_are_refused(tmp_path: Path, model: nn.Module) -> None:

@@ -80,6 +80,23 @@ def open_clip(
     )
 
 
+def _array_info(frames: NDArray[np.uint8], fps: float) -> VideoInfo:
+    n_frames, height, width, _ = frames.shape
+    return VideoInfo(
+        width=width,
+        height=height,
+        rotation=0,
+        fps=fps,
+        n_frames=n_frames,
+        n_frames_counted=True,
+        duration_seconds=n_frames / fps,
+        codec="none",
+        container="array",
+        decoder="array",
+        decoder_reason="frames were given",
+    )
+
+
 def clip_from_array(
     frames: NDArray[np.uint8],
     fps: float = 25.0,
@@ -107,8 +124,7 @@ def clip_from_array(
         UnknownNameError: no such policy.
     """
     _check_array(frames, fps)
-    n_frames, height, width, _ = frames.shape
-    frame_seconds = np.arange(n_frames, dtype=np.float64) / fps
+    frame_seconds = np.arange(len(frames), dtype=np.float64) / fps
     choice = sample_frames(
         frame_seconds.tolist(),
         num_frames=num_frames,
@@ -120,24 +136,11 @@ def clip_from_array(
     chosen = np.stack(
         [shrink_frame(np.ascontiguousarray(frames[i]), short_side) for i in choice.indices]
     )
-    info = VideoInfo(
-        width=width,
-        height=height,
-        rotation=0,
-        fps=fps,
-        n_frames=n_frames,
-        n_frames_counted=True,
-        duration_seconds=n_frames / fps,
-        codec="none",
-        container="array",
-        decoder="array",
-        decoder_reason="frames were given",
-    )
     return Clip(
         frames=chosen,
         frame_indices=np.array(choice.indices, np.int64),
         seconds=frame_seconds[list(choice.indices)],
-        info=info,
+        info=_array_info(frames, fps),
         digest=_digest(
             hashlib.sha256(chosen.tobytes()).hexdigest(),
             choice,
