@@ -1,4 +1,4 @@
-"""The rendered-actions dataset: figures doing 16 actions, with the truth about their motion."""
+"""The rendered-actions dataset: figures doing 23 actions, with the truth about their motion."""
 
 from __future__ import annotations
 

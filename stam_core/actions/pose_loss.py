@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from stam_core.actions.figure import MIRRORED_PARTS
 from stam_core.actions.skeleton import JOINTS, MIRRORED_JOINTS
 
 BINS = 28  # rows and columns that CLS tells apart: 4 pixels each at 112
@@ -20,31 +23,49 @@ class PoseHeads(nn.Module):
         super().__init__()
         joints = len(JOINTS)
         self.where = nn.Linear(width, joints)  # on patches: "how much of each joint is here?"
+        self.part = nn.Linear(width, len(MIRRORED_PARTS))  # on patches: "what do I show?"
         self.place = nn.Linear(width, 2 * joints * BINS)  # on CLS: column and row of each joint
         self.depth = nn.Linear(width, joints)  # on CLS: body heights behind the pelvis
         self.action = nn.Linear(width, num_classes)  # on CLS: what a single frame gives away
+        self.present = nn.Linear(width, 1)  # on CLS: whether anybody can be seen
+
+
+@dataclass(frozen=True, eq=False)
+class PoseTruth:
+    """What the read-outs of n frames should say."""
+
+    joints: torch.Tensor  # [n,J,2] pixels
+    depths: torch.Tensor  # [n,J] body heights behind the pelvis
+    inside: torch.Tensor  # [n,J] bool; what lies outside the picture is not asked for
+    deciding: torch.Tensor  # [n] bool; other frames say nothing about the action
+    cover: torch.Tensor  # [n,N,C] u8, how much of each patch shows what, in 255ths
+    labels: torch.Tensor  # [n] action of the clip each frame is from
 
 
 def mirror_frames(
-    frames: torch.Tensor, joints: torch.Tensor, depths: torch.Tensor, chosen: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mirror the `chosen` [n] frames left to right, joints and depths along.
-
-    Args:
-        frames: [n,3,S,S].
-        joints: [n,J,2] pixels.
-        depths: [n,J].
-        chosen: [n] bool.
-    """
-    order = torch.tensor(MIRRORED_JOINTS, device=joints.device)
-    turned = joints[:, order].clone()
+    frames: torch.Tensor, truth: PoseTruth, chosen: torch.Tensor
+) -> tuple[torch.Tensor, PoseTruth]:
+    """Mirror the `chosen` [n] bool of the frames [n,3,S,S] left to right, their truth along."""
+    order = torch.tensor(MIRRORED_JOINTS, device=frames.device)
+    turned = truth.joints[:, order].clone()
     turned[..., 0] = frames.shape[-1] - turned[..., 0]
     pick = chosen[:, None]
-    return (
-        torch.where(pick[..., None, None], frames.flip(-1), frames),
-        torch.where(pick[..., None], turned, joints),
-        torch.where(pick, depths[:, order], depths),
+    return torch.where(pick[..., None, None], frames.flip(-1), frames), replace(
+        truth,
+        joints=torch.where(pick[..., None], turned, truth.joints),
+        depths=torch.where(pick, truth.depths[:, order], truth.depths),
+        inside=torch.where(pick, truth.inside[:, order], truth.inside),
+        cover=torch.where(pick[..., None], _mirror_cover(truth.cover), truth.cover),
     )
+
+
+def _mirror_cover(cover: torch.Tensor) -> torch.Tensor:
+    """[n,N,C] of mirrored pictures."""
+    grid = round(cover.shape[1] ** 0.5)
+    other = torch.tensor(MIRRORED_PARTS, device=cover.device)
+    n, patches, kinds = cover.shape
+    turned = cover.view(n, grid, grid, kinds).flip(2).reshape(n, patches, kinds)
+    return turned[..., other]
 
 
 def patch_targets(joints: torch.Tensor, *, side: int, grid: int) -> torch.Tensor:
@@ -72,43 +93,60 @@ def bin_targets(joints: torch.Tensor, *, side: int) -> torch.Tensor:
 
 
 def pose_loss(
-    heads: PoseHeads,
-    tokens: torch.Tensor,
-    joints: torch.Tensor,
-    depths: torch.Tensor,
-    labels: torch.Tensor,
-    *,
-    side: int,
+    heads: PoseHeads, tokens: torch.Tensor, truth: PoseTruth, *, side: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Loss of one batch of frames, and how well joints are found.
 
     Args:
         heads: the read-outs.
         tokens: [n,1+N,D] after the spatial stage's final norm, CLS first.
-        joints: [n,J,2] pixels.
-        depths: [n,J] body heights.
-        labels: [n] action of the clip each frame is from.
+        truth: of the frames.
         side: S, pixels.
 
     Returns:
         The loss; and "patch", the share of joints whose patch is found, and "pixels", CLS's mean
-        error in pixels.
+        error in pixels, both of joints inside the picture.
     """
     n, patches = len(tokens), tokens.shape[1] - 1
     cls = tokens[:, 0]
     where = heads.where(tokens[:, 1:]).float().transpose(1, 2)  # [n,J,N]
-    shares = patch_targets(joints, side=side, grid=round(patches**0.5))
+    shares = patch_targets(truth.joints, side=side, grid=round(patches**0.5))
     place = heads.place(cls).float().view(n, -1, 2, BINS)
-    bins = bin_targets(joints, side=side)
+    bins = bin_targets(truth.joints, side=side)
+    shown = truth.cover.float() / truth.cover.float().sum(dim=-1, keepdim=True)  # [n,N,C]
+    asked = truth.inside.float()
+    told = truth.deciding.float()
+    # Somebody doing something can be seen; where no joint is inside either, nobody is there.
+    present = (truth.inside.any(dim=1) | truth.deciding).float()
+    # Where something is done and no joint is asked for, in a crowd, nobody is the person.
+    one = (truth.inside.any(dim=1) | ~truth.deciding).float()
+    parts = _cross_entropy(heads.part(tokens[:, 1:]).float(), shown).mean(dim=-1)
     losses = (
-        F.cross_entropy(where.flatten(0, 1), shares.flatten(0, 1))
-        + F.cross_entropy(place.flatten(0, 2), bins.flatten(0, 2))
-        + 2.0 * F.smooth_l1_loss(heads.depth(cls).float(), depths, beta=0.1)
-        + 0.2 * F.cross_entropy(heads.action(cls).float(), labels)
+        2.0 * _mean(parts, one)
+        + _mean(_cross_entropy(where, shares), asked)
+        + _mean(_cross_entropy(place, bins).mean(dim=-1), asked)
+        + 2.0 * _mean(_distance(heads.depth(cls).float(), truth.depths), asked)
+        + 0.2
+        * _mean(F.cross_entropy(heads.action(cls).float(), truth.labels, reduction="none"), told)
+        + 0.1 * F.binary_cross_entropy_with_logits(heads.present(cls).float()[:, 0], present)
     )
     with torch.no_grad():
-        found = (where.argmax(-1) == shares.argmax(-1)).float().mean()
-        centres = torch.arange(BINS, dtype=joints.dtype, device=joints.device) + 0.5
+        found = _mean((where.argmax(-1) == shares.argmax(-1)).float(), asked)
+        centres = torch.arange(BINS, dtype=place.dtype, device=place.device) + 0.5
         pixels = (place.softmax(-1) @ centres) * (side / BINS)  # [n,J,2]
-        error = (pixels - joints).norm(dim=-1).mean()
+        error = _mean((pixels - truth.joints).norm(dim=-1), asked)
     return losses, {"patch": float(found), "pixels": float(error)}
+
+
+def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean of the `values` whose weight is 1, over those whose weight is 0."""
+    return (values * weights).sum() / weights.sum().clamp_min(1.0)
+
+
+def _cross_entropy(logits: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """[...,C] logits against [...,C] shares that sum to 1 -> [...]."""
+    return -(shares * logits.log_softmax(dim=-1)).sum(dim=-1)
+
+
+def _distance(depths: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    return F.smooth_l1_loss(depths, truth, beta=0.1, reduction="none")

@@ -1,4 +1,4 @@
-"""Draw the person: shaded capsules from far to near, each only inside its bounding box."""
+"""Draw solids: shaded capsules from far to near, each only inside its bounding box."""
 
 from __future__ import annotations
 
@@ -7,216 +7,217 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stam_core.actions.skeleton import JOINT_INDEX, Body
+from stam_core.actions.scene import pattern_shade
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stam_core.actions.scene import Look
+    from stam_core.actions.camera import View
+    from stam_core.actions.figure import Solids
+    from stam_core.actions.scene import Look, Pattern
+    from stam_core.actions.timing import Timing
 
-
-@dataclass(frozen=True)
-class Part:
-    """A capsule between two anchors; its number in `PARTS` plus one is its value in a part map."""
-
-    name: str
-    start: tuple[str, str, float]  # joint, joint, share: from the first joint towards the second
-    end: tuple[str, str, float]
-    start_radius: float  # share of body height
-    end_radius: float
-    colour: str  # key of Look.colours
-    nearer: float = (
-        0.0  # body heights by which the part counts as nearer to the camera than its middle
-    )
-
-
-def _sides(name: str) -> tuple[Part, ...]:
-    """Arm, leg and flank of one side."""
-    shoulder, elbow, wrist, hip, knee, ankle, toe = (
-        f"{name} {joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe")
-    )
-    return (
-        Part(
-            f"{name} flank", (shoulder, "neck", 0.35), (hip, "pelvis", 0.1), 0.066, 0.058, "shirt"
-        ),
-        Part(f"{name} thigh", (hip, knee, 0.0), (hip, knee, 1.0), 0.060, 0.044, "trousers"),
-        Part(f"{name} shin", (knee, ankle, 0.0), (knee, ankle, 1.0), 0.042, 0.028, "shin"),
-        Part(f"{name} foot", (ankle, toe, 0.0), (ankle, toe, 1.0), 0.030, 0.024, "shoe"),
-        Part(
-            f"{name} upper arm",
-            (shoulder, elbow, 0.0),
-            (shoulder, elbow, 1.0),
-            0.043,
-            0.034,
-            "sleeve",
-            0.02,
-        ),
-        Part(
-            f"{name} forearm",
-            (elbow, wrist, 0.0),
-            (elbow, wrist, 0.9),
-            0.034,
-            0.027,
-            "forearm",
-            0.03,
-        ),
-        Part(
-            f"{name} hand", (elbow, wrist, 0.95), (elbow, wrist, 1.05), 0.034, 0.032, "skin", 0.035
-        ),
-    )
-
-
-PARTS: tuple[Part, ...] = (
-    *_sides("left"),
-    *_sides("right"),
-    Part("torso", ("neck", "pelvis", 0.12), ("neck", "pelvis", 0.9), 0.070, 0.062, "shirt"),
-    Part(
-        "hips",
-        ("left hip", "right hip", 0.0),
-        ("left hip", "right hip", 1.0),
-        0.058,
-        0.058,
-        "trousers",
-    ),
-    Part("neck", ("neck", "head", -0.1), ("neck", "head", 0.6), 0.034, 0.032, "skin"),
-    Part("head", ("neck", "head", 0.85), ("neck", "head", 1.25), 0.058, 0.064, "skin", 0.01),
-)
-PART_NAMES = tuple(part.name for part in PARTS)
-STOOL_PART = len(PARTS) + 1  # value of the stool in a part map
-# Brightness at a limb's edge relative to its middle: keeps an arm apart from the chest behind it.
-_OUTLINE = 0.55
+_SHARP = 1.5  # pixels that a solid may move while the shutter is open and still be drawn once
+_MOST_COPIES = 4
+_SHADOW_RADIUS = 1.15  # of a limb's own: the sun is not a point
 
 
 @dataclass(frozen=True, eq=False)
 class Capsules:
     """Capsules of every frame in pixels, ready to be drawn."""
 
-    starts: NDArray[np.float32]  # [T,P,2]
-    ends: NDArray[np.float32]  # [T,P,2]
-    start_radii: NDArray[np.float32]  # [T,P] pixels
-    end_radii: NDArray[np.float32]  # [T,P] pixels
+    ends: NDArray[np.float32]  # [2,T,P,2,3] shutter opens, closes; start, end; x, y, radius
     depths: NDArray[np.float32]  # [T,P] body heights
     colours: NDArray[np.float32]  # [P,3] in [0,1]
     values: NDArray[np.uint8]  # [P] written into the part map
+    patterns: tuple[Pattern | None, ...]  # P of them
+
+    def __len__(self) -> int:
+        """P."""
+        return len(self.values)
 
 
-def _anchor(joints: NDArray[np.float64], place: tuple[str, str, float]) -> NDArray[np.float64]:
-    first, second, share = (
-        joints[:, JOINT_INDEX[place[0]]],
-        joints[:, JOINT_INDEX[place[1]]],
-        place[2],
+def project_solids(solids: Solids, view: View, timing: Timing) -> Capsules:
+    """Solids in space -> capsules in the frames of a clip."""
+    ends = np.empty(solids.ends.shape, dtype=np.float32)
+    depths = []
+    for shutter in (0, 1):
+        seconds = timing.seconds + shutter * timing.exposure
+        pixels, depth, scale = view.project(solids.ends[shutter], seconds, timing.duration)
+        ends[shutter, ..., :2] = pixels
+        ends[shutter, ..., 2] = scale * solids.radii
+        depths.append(depth.mean(axis=2) - solids.nearer)
+    return Capsules(
+        ends=ends,
+        depths=(0.5 * (depths[0] + depths[1])).astype(np.float32),
+        colours=solids.colours,
+        values=solids.values,
+        patterns=solids.patterns,
     )
-    anchored: NDArray[np.float64] = first + share * (second - first)
-    return anchored
-
-
-def part_ends(joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Start and end of every part, [T,P,2,3], from joints [T,J,3]."""
-    return np.stack(
-        [
-            np.stack([_anchor(joints, part.start), _anchor(joints, part.end)], axis=1)
-            for part in PARTS
-        ],
-        axis=1,
-    )
-
-
-def hair_ends(joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A cap of hair above and behind the head, [T,1,2,3]: it shows which way a head faces."""
-    neck, head = joints[:, JOINT_INDEX["neck"]], joints[:, JOINT_INDEX["head"]]
-    shoulders = joints[:, JOINT_INDEX["left shoulder"]] - joints[:, JOINT_INDEX["right shoulder"]]
-    up = head - neck
-    up /= np.linalg.norm(up, axis=1, keepdims=True)
-    ahead = np.cross(shoulders, up)
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    start = head + 0.030 * up - 0.020 * ahead
-    end = head + 0.005 * up - 0.035 * ahead
-    return np.stack([start, end], axis=1)[:, None]
-
-
-def part_radii(body: Body) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Radii at both ends of every part as shares of body height, [P] each."""
-    start = np.array([part.start_radius for part in PARTS]) * body.girth
-    end = np.array([part.end_radius for part in PARTS]) * body.girth
-    return start, end
-
-
-def stool_ends(seat: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A stool under a seat point [3]: bars [P,2,3] and radii [P]."""
-    half, top = 0.085, float(seat[1])
-    bars = []
-    for dx in (-half, half):
-        for dz in (-half, half):
-            foot = np.array([seat[0] + dx, 0.01, seat[2] + dz])
-            bars.append([foot, np.array([foot[0], top, foot[2]])])
-    for dz in (-0.06, 0.0, 0.06):
-        left = np.array([seat[0] - half, top, seat[2] + dz])
-        bars.append([left, left + np.array([2 * half, 0.0, 0.0])])
-    return np.array(bars), np.array([0.014] * 4 + [0.028] * 3)
 
 
 def draw(
-    planes: NDArray[np.float32], parts: NDArray[np.uint8], capsules: Capsules, look: Look
+    planes: NDArray[np.float32],
+    parts: NDArray[np.uint8],
+    capsules: Capsules,
+    look: Look,
+    *,
+    outline: float,
 ) -> None:
     """Draw capsules onto `planes` [T,3,H,W] in [0,1] and their numbers into `parts` [T,H,W].
 
     Colour planes come before rows because arithmetic on them is then several times faster than on
     RGB triples.
+
+    Args:
+        planes: the surroundings.
+        parts: part map, 0 where nobody is.
+        capsules: what to draw.
+        look: where the light comes from.
+        outline: brightness at a limb's edge relative to its middle, in [0,1]: it keeps an arm apart
+            from the chest behind it.
     """
-    order = np.argsort(-capsules.depths, axis=1, kind="stable")
-    starts = np.concatenate([capsules.starts, capsules.start_radii[..., None]], axis=2).tolist()
-    ends = np.concatenate([capsules.ends, capsules.end_radii[..., None]], axis=2).tolist()
-    colours = capsules.colours[:, :, None, None]
-    light = tuple(look.light.tolist())
+    drawn = [_shade(capsules, p, planes.shape[2:], look, outline) for p in range(len(capsules))]
+    order = np.argsort(-capsules.depths, axis=1, kind="stable").tolist()
     for t in range(len(planes)):
         for p in order[t]:
-            drawn = _shade_capsule(starts[t][p], ends[t][p], planes.shape[2:], light, look.ambient)
-            if drawn is None:
+            layer = drawn[p]
+            if layer is None or not layer.boxes.shown[t]:
                 continue
-            window, cover, shade = drawn
-            box = planes[t][(slice(None), *window)]
-            box += cover * (shade * colours[p] - box)
-            parts[t][window][cover > 0.5] = capsules.values[p]
+            box = layer.boxes.slices(t)
+            window, cover = planes[t][(slice(None), *box)], layer.cover[t]
+            window += cover * (layer.colour[t] - window)
+            parts[t][box][cover > 0.5] = capsules.values[p]
 
 
-def _shade_capsule(
-    start: list[float],
-    end: list[float],
-    size: tuple[int, ...],
-    light: tuple[float, ...],
-    ambient: float,
-) -> tuple[tuple[slice, slice], NDArray[np.floating], NDArray[np.floating]] | None:
-    """How one capsule, two discs (x, y, radius) in pixels, covers its bounding box.
+def cast_shadow(
+    planes: NDArray[np.float32],
+    solids: Solids,
+    view: View,
+    timing: Timing,
+    *,
+    slant: tuple[float, float],
+    strength: float,
+) -> None:
+    """Darken the floor where solids keep the light off, in `planes` [T,3,H,W].
+
+    Args:
+        planes: the surroundings, before the solids are drawn.
+        solids: of whoever stands in the light.
+        view: of the camera.
+        timing: of the clip.
+        slant: how far the shadow of a point one body height up falls: left, forward.
+        strength: share of the light that is taken away, in [0,1].
+    """
+    flat = solids.ends[0].copy()  # [T,P,2,3]
+    flat[..., 0] += slant[0] * flat[..., 1]
+    flat[..., 2] += slant[1] * flat[..., 1]
+    flat[..., 1] = 0.0
+    pixels, _, scale = view.project(flat, timing.seconds, timing.duration)
+    radii = scale * solids.radii * _SHADOW_RADIUS
+    discs = np.concatenate([pixels, radii[..., None]], axis=-1).astype(np.float32)  # [T,P,2,3]
+    dark = np.zeros((len(planes), *planes.shape[2:]), dtype=np.float32)
+    for p in range(discs.shape[1]):
+        boxes = _bounding_boxes(discs[:, p], dark.shape[1:])
+        if boxes is None:
+            continue
+        cover, *_ = _cover(discs[:, p], boxes)
+        for t in np.flatnonzero(boxes.shown).tolist():
+            window = dark[t][boxes.slices(t)]
+            np.maximum(window, cover[t], out=window)
+    planes *= 1.0 - strength * dark[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Boxes:
+    """The parts of T frames in which a capsule is drawn, all of one size."""
+
+    tops: NDArray[np.int_]  # [T] pixels
+    lefts: NDArray[np.int_]  # [T] pixels
+    height: int
+    width: int
+    shown: NDArray[np.bool_]  # [T] whether any of it is in the picture
+
+    def slices(self, t: int) -> tuple[slice, slice]:
+        """Rows and columns in frame `t`."""
+        top, left = int(self.tops[t]), int(self.lefts[t])
+        return slice(top, top + self.height), slice(left, left + self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """One capsule, ready to be laid over T frames."""
+
+    boxes: _Boxes
+    cover: NDArray[np.float32]  # [T,h,w] in [0,1]
+    colour: NDArray[np.float32]  # [T,3,h,w]
+
+
+def _bounding_boxes(discs: NDArray[np.float32], size: tuple[int, ...]) -> _Boxes | None:
+    """Boxes that hold discs (x, y, radius) [T,n,3] and a pixel more; None if none is in sight."""
+    reach = discs[..., 2:]
+    low = np.floor((discs[..., :2] - reach).min(axis=1)).astype(int) - 1  # [T,2] x, y
+    high = np.floor((discs[..., :2] + reach).max(axis=1)).astype(int) + 2
+    limits = np.array([size[1], size[0]])
+    shown = ((high > 0) & (low < limits)).all(axis=1)
+    if not shown.any():
+        return None
+    low, high = np.clip(low, 0, limits), np.clip(high, 0, limits)
+    width, height = (high - low)[shown].max(axis=0).tolist()
+    lefts, tops = np.minimum(low, limits - (width, height)).T
+    return _Boxes(tops, lefts, height, width, shown)
+
+
+def _cover(
+    discs: NDArray[np.float32], boxes: _Boxes
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """How capsules between two discs [T,2,3] cover their boxes.
 
     Returns:
-        The box (rows, columns), cover [h,w] in [0,1] smoothed over a pixel at the edge, brightness
-        [h,w]; None where it lies outside the picture.
+        [T,h,w] each: cover in [0,1], smoothed over a pixel at the edge; the share of the way from
+        start to end; the surface's normal, right and down, 1 at the edge.
     """
-    (x0, y0, r0), (x1, y1, r1) = start, end
-    left, right = (
-        max(0, int(min(x0 - r0, x1 - r1)) - 1),
-        min(size[1], int(max(x0 + r0, x1 + r1)) + 2),
-    )
-    top, bottom = (
-        max(0, int(min(y0 - r0, y1 - r1)) - 1),
-        min(size[0], int(max(y0 + r0, y1 + r1)) + 2),
-    )
-    if left >= right or top >= bottom:
-        return None
-    dx = np.arange(left, right, dtype=np.float32)[None, :] - x0
-    dy = np.arange(top, bottom, dtype=np.float32)[:, None] - y0
-    vx, vy = x1 - x0, y1 - y0
-    scale = 1.0 / max(vx * vx + vy * vy, 1e-6)
+    x0, y0, r0 = (discs[:, 0, k, None, None] for k in range(3))  # [T,1,1]
+    vx, vy, vr = (discs[:, 1, k, None, None] - discs[:, 0, k, None, None] for k in range(3))
+    columns = np.arange(boxes.width, dtype=np.float32)
+    rows = np.arange(boxes.height, dtype=np.float32)[:, None]
+    dx = columns + (boxes.lefts[:, None, None].astype(np.float32) - x0)  # [T,1,w]
+    dy = rows + (boxes.tops[:, None, None].astype(np.float32) - y0)  # [T,h,1]
+    scale = 1.0 / np.maximum(vx * vx + vy * vy, 1e-6)
     along = dx * (vx * scale) + dy * (vy * scale)
-    np.minimum(np.maximum(along, 0.0, out=along), 1.0, out=along)
-    radius = along * (r1 - r0) + r0
-    nx = (dx - along * vx) / radius  # the surface's normal, 1 at the edge
+    np.clip(along, 0.0, 1.0, out=along)
+    radius = along * vr + r0
+    nx = (dx - along * vx) / radius
     ny = (dy - along * vy) / radius
+    cover = (1.0 - np.sqrt(nx * nx + ny * ny)) * radius + 0.5
+    np.clip(cover, 0.0, 1.0, out=cover)
+    return cover, along, nx, ny
+
+
+def _shade(
+    capsules: Capsules, p: int, size: tuple[int, ...], look: Look, outline: float
+) -> _Layer | None:
+    """Capsule `p` of every frame; blurred along its way while the shutter is open."""
+    opening, closing = capsules.ends[0][:, p], capsules.ends[1][:, p]  # [T,2,3]
+    boxes = _bounding_boxes(np.concatenate([opening, closing], axis=1), size)
+    if boxes is None:
+        return None
+    moved = float(np.abs(closing - opening)[boxes.shown].max())
+    copies = min(_MOST_COPIES, 1 + int(moved / _SHARP))
+    places = [opening + (k + 0.5) / copies * (closing - opening) for k in range(copies)]
+    middle = places.pop(copies // 2)
+    cover, along, nx, ny = _cover(middle, boxes)
     squared = nx * nx + ny * ny
-    cover = (1.0 - np.sqrt(squared)) * radius + 0.5
-    np.minimum(np.maximum(cover, 0.0, out=cover), 1.0, out=cover)
     facing = np.sqrt(np.maximum(1.0 - squared, 0.0))
-    lit = np.maximum(nx * light[0] + ny * light[1] + facing * light[2], 0.0)
-    rim = np.minimum(_OUTLINE + (1.6 * (1.0 - _OUTLINE)) * facing, 1.0)
-    shade = (ambient + (1.15 - ambient) * lit) * rim
-    return (slice(top, bottom), slice(left, right)), cover, shade
+    lit = np.maximum(nx * look.light[0] + ny * look.light[1] + facing * look.light[2], 0.0)
+    rim = np.minimum(outline + (1.6 * (1.0 - outline)) * facing, 1.0)
+    shade = (look.ambient + (1.15 - look.ambient) * lit) * rim
+    pattern = capsules.patterns[p]
+    if pattern is not None:
+        vx, vy = (middle[:, 1, k, None, None] - middle[:, 0, k, None, None] for k in range(2))
+        across = (nx * vy - ny * vx) / np.maximum(np.hypot(vx, vy), 1e-3)
+        shade = shade * pattern_shade(pattern, along, across)
+    for place in places:
+        cover = cover + _cover(place, boxes)[0]
+    colour = shade[:, None] * capsules.colours[p][:, None, None]
+    return _Layer(boxes, cover / np.float32(copies), colour)

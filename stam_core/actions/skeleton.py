@@ -6,8 +6,8 @@ height, angles radians.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -65,6 +65,20 @@ class Body:
 
 
 @dataclass(frozen=True, eq=False)
+class Thing:
+    """What a person takes, puts down or throws, and when."""
+
+    kind: Literal["carried", "thrown"]
+    hands: tuple[int, ...]  # 0 left, 1 right
+    moment: float  # seconds: the hands close around it, or let it go
+    held: NDArray[np.bool_]  # [T] in the hands
+
+    def backwards(self, duration: float) -> Thing:
+        """The same in a clip of `duration` seconds played from its end; `held` goes by moment."""
+        return replace(self, moment=duration - self.moment)
+
+
+@dataclass(frozen=True, eq=False)
 class Pose:
     """Joint angles of T frames. Motions fill the arrays of a fresh `Pose.standing`."""
 
@@ -79,6 +93,8 @@ class Pose:
     planted: NDArray[
         np.float64
     ]  # [T,2] how much the left and right foot stay in place; rows sum to <= 1
+    deciding: NDArray[np.bool_]  # [T] the action is under way: without these it cannot be told
+    thing: Thing | None = None
 
     @classmethod
     def standing(cls, num_frames: int) -> Pose:
@@ -91,7 +107,16 @@ class Pose:
             lift=np.zeros(num_frames),
             travel=np.zeros((num_frames, 2)),
             planted=np.full((num_frames, 2), 0.5),
+            deciding=np.ones(num_frames, dtype=np.bool_),
         )
+
+    def taking(self, *, hands: tuple[int, ...], grasp: float, held: NDArray[np.bool_]) -> Pose:
+        """The same pose, taking something from the floor at the second `grasp`."""
+        return replace(self, thing=Thing("carried", hands, grasp, held))
+
+    def throwing(self, *, arm: int, release: float, held: NDArray[np.bool_]) -> Pose:
+        """The same pose, letting a ball go from the hand `arm` at the second `release`."""
+        return replace(self, thing=Thing("thrown", (arm,), release, held))
 
 
 def _rotation(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:

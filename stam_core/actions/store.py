@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stam_core.actions.dataset import RenderSpec, render_clips
+from stam_core.actions.truth import patch_cover
 from stam_core.types import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 32  # clips rendered between two writes
+_TRUTH = ("labels", "joints", "depths", "inside", "deciding")  # of RenderedClips
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +34,20 @@ class ClipStore:
     labels: NDArray[np.int64]  # [n]
     joints: NDArray[np.float32]  # [n,T,J,2] pixels
     depths: NDArray[np.float32]  # [n,T,J] body heights
+    inside: NDArray[np.bool_]  # [n,T,J] the joint is in the picture and can be told
+    deciding: NDArray[np.bool_]  # [n,T] the action is under way and to be seen
+    cover: NDArray[np.uint8]  # [n,T,N,C] how much of each patch shows what, in 255ths
 
     def __len__(self) -> int:
         """N."""
         return len(self.labels)
 
 
-def store_folder(cache: Path, n: int, *, seed: int, first: int, spec: RenderSpec) -> Path:
+def store_folder(
+    cache: Path, n: int, *, seed: int, first: int, spec: RenderSpec, grid: int
+) -> Path:
     """The folder inside `cache` for exactly these clips."""
-    key = repr((n, seed, first, sorted(asdict(spec).items())))
+    key = repr((n, seed, first, sorted(asdict(spec).items()), grid))
     return cache / f"clips-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
@@ -51,11 +58,12 @@ def open_store(
     seed: int,
     first: int = 0,
     spec: RenderSpec,
+    grid: int,
     workers: int,
     progress: Progress | None = None,
 ) -> ClipStore:
     """Render what `cache` lacks of clips `first` to `first + n - 1` of `seed`; open them all."""
-    folder = store_folder(cache, n, seed=seed, first=first, spec=spec)
+    folder = store_folder(cache, n, seed=seed, first=first, spec=spec, grid=grid)
     folder.mkdir(parents=True, exist_ok=True)
     shape = (n, spec.num_frames, spec.height, spec.width, 3)
     if not (folder / "frames.npy").exists():
@@ -64,7 +72,7 @@ def open_store(
         ).flush()
     starts = range(0, n, CHUNK)
     missing = [start for start in starts if not _truth_file(folder, start).exists()]
-    work = partial(_fill_chunk, folder=folder, n=n, seed=seed, first=first, spec=spec)
+    work = partial(_fill_chunk, folder=folder, n=n, seed=seed, first=first, spec=spec, grid=grid)
     if workers > 1 and len(missing) > 1:
         with multiprocessing.get_context("spawn").Pool(workers) as pool:
             for done, _ in enumerate(pool.imap_unordered(work, missing), start=1):
@@ -78,7 +86,7 @@ def open_store(
     truth = []
     for start in starts:
         with np.load(_truth_file(folder, start)) as loaded:
-            truth.append({name: loaded[name] for name in ("labels", "joints", "depths")})
+            truth.append({name: loaded[name] for name in (*_TRUTH, "cover")})
     joined = {name: np.concatenate([part[name] for part in truth]) for name in truth[0]}
     return ClipStore(frames=np.load(folder / "frames.npy", mmap_mode="r"), **joined)
 
@@ -88,7 +96,7 @@ def _truth_file(folder: Path, start: int) -> Path:
 
 
 def _fill_chunk(
-    start: int, *, folder: Path, n: int, seed: int, first: int, spec: RenderSpec
+    start: int, *, folder: Path, n: int, seed: int, first: int, spec: RenderSpec, grid: int
 ) -> None:
     """Render one chunk; its truth appears only after its frames are written."""
     count = min(CHUNK, n - start)
@@ -98,5 +106,6 @@ def _fill_chunk(
     frames.flush()
     target = _truth_file(folder, start)
     partial_file = target.with_suffix(".part.npz")
-    np.savez(partial_file, labels=clips.labels, joints=clips.joints, depths=clips.depths)
+    truth = {name: getattr(clips, name) for name in _TRUTH}
+    np.savez(partial_file, cover=patch_cover(clips.parts, grid), **truth)
     partial_file.replace(target)

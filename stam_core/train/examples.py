@@ -87,7 +87,7 @@ def _recognised(
     example: Example, model: nn.Module, preprocessing: Preprocessing
 ) -> NDArray[np.uint8]:
     """The first rendering of the example that the model recognises, [T,H,W,3]."""
-    spec = RenderSpec(width=480, height=360, num_frames=example.num_frames, trim=0.0, noise=0.008)
+    spec = RenderSpec(width=480, height=360, num_frames=example.num_frames, fps=FPS, clutter=0.5)
     for index in range(example.index, example.index + _TRIES):
         clip = render_clip(index, seed=SEED, spec=spec, action=example.action)
         frames: NDArray[np.uint8] = clip.frames[0]
