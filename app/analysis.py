@@ -69,7 +69,7 @@ class Analyst:
     @cached_property
     def _example_keys(self) -> dict[str, str]:
         return {
-            name: self.sources.add(example.path, example.title)
+            name: self.sources.keep(example.path, example.title)
             for name, example in self.examples.items()
         }
 

@@ -27,21 +27,21 @@ def guarded(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any
             yield from handler(*inputs)
         except gr.Error:
             raise
+        except user_fault() as problem:
+            raise message_box(str(problem)) from problem
+        # The last line of defence: a bug ends as a sentence here and a trace in the log.
         except Exception as problem:
-            if fault_of_the_user(problem):
-                raise message_box(str(problem)) from problem
-            # The last line of defence: a bug ends as a sentence here and a trace in the log.
             _LOG.exception("a handler failed: %s", handler.__qualname__)
             raise message_box(text.UNEXPECTED) from problem
 
     return run
 
 
-def fault_of_the_user(problem: Exception) -> bool:
-    """Whether the message is written for the person: what happened and what to do next."""
+def user_fault() -> type[Exception]:
+    """The errors written for the person: what happened and what to do next."""
     from stam_core.errors import StamError  # the core is loaded long after the page is laid out
 
-    return isinstance(problem, StamError)
+    return StamError
 
 
 def message_box(message: str) -> gr.Error:

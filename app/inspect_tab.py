@@ -64,7 +64,6 @@ class InspectTab:
         """What gradio is to change for a view: only what the view has."""
         changes: Changes = {self.visit: view.visit}
         parts = {
-            self.predictions: view.predictions,
             self.heat: view.heat_panel,
             self.bars: view.bars_panel,
             self.sampling: view.sampling_panel,
@@ -73,6 +72,10 @@ class InspectTab:
         }
         changes |= {part: value for part, value in parts.items() if value is not None}
         strip: dict[str, Any] = {"clip": view.clip, "value": view.scores}
+        if view.predictions is not None:
+            changes[self.predictions] = gr.update(value=view.predictions, old=False)
+        elif view.clip is not None:
+            changes[self.predictions] = gr.update(old=True)
         if new := {name: value for name, value in strip.items() if value is not None}:
             changes[self.strip] = gr.update(**new)
         return changes
@@ -122,6 +125,7 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
         with gr.Column(scale=4, min_width=280, elem_classes="pane"):
             predictions = Predictions(
                 elem_id="predictions",
+                old=False,
                 words={"title": text.PREDICTIONS, "waiting": text.WAKING},
             )
         with gr.Column(scale=4, min_width=280, elem_classes="pane"):

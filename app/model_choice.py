@@ -89,7 +89,8 @@ class ModelDesk:
         def work() -> None:
             try:
                 self._engines.get(name, progress=told)
-            except BaseException as problem:  # carried over and raised in the caller's thread
+            # Whatever it is, a bug included, it is raised again in the caller's thread.
+            except BaseException as problem:
                 problems.append(problem)
             news.put(None)
 
@@ -110,7 +111,11 @@ class ModelDesk:
         """
         if not path.strip():
             raise WeightsError(text.NO_PATH)
-        key = self._engines.add_file(_known(name).name, Path(path.strip()).expanduser())
+        try:
+            file = Path(path.strip()).expanduser()
+        except RuntimeError as error:  # "~somebody" who has no home folder here
+            raise WeightsError(text.NO_HOME) from error
+        key = self._engines.add_file(_known(name).name, file)
         self._engines.get(key)
         return key
 

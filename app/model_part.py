@@ -11,7 +11,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.components import FactSheet
-from app.guard import fault_of_the_user, guarded, warn
+from app.guard import guarded, user_fault, warn
 from app.visit import EMBEDDED, Visit
 
 Changes = dict[Any, Any]
@@ -119,6 +119,8 @@ class ModelHandlers:
         outputs = [*shown, self.offer.box, self.offer.card, self.offer.file, self.chooser.own]
         self.chooser.choice.input(guarded(self.choose), both, outputs, **FETCH_QUEUE)
         started = self.offer.download.click(guarded(self.fetch), both, outputs, **FETCH_QUEUE)
+        # The visit is read anew: minutes have passed, and another clip may be in view.
+        started.success(guarded(self.choose), both, outputs, **FETCH_QUEUE)
         self.offer.cancel.click(
             guarded(self.stay),
             [visit],
@@ -146,14 +148,12 @@ class ModelHandlers:
             yield from self._use(visit, name)
 
     def fetch(self, visit: Visit, name: str) -> Iterator[Changes]:
-        """The download was asked for."""
+        """The download was asked for; `choose` follows."""
         try:
             for card in self.backstage.analyst.models.fetch(name):
                 yield {self.offer.card: card}
-        except Exception as problem:
+        except user_fault() as problem:
             yield self._stays(visit, problem)
-            return
-        yield from self._use(visit, name)
 
     def open_file(self, visit: Visit, name: str, path: str | None) -> Iterator[Changes]:
         """A checkpoint file was sent for the model chosen in the list."""
@@ -162,7 +162,7 @@ class ModelHandlers:
         yield {self.offer.file: None, self.chooser.own: None}
         try:
             key = self.backstage.analyst.models.open_file(name, path)
-        except Exception as problem:
+        except user_fault() as problem:
             yield self._stays(visit, problem)
             return
         yield from self._use(visit, key)
@@ -192,7 +192,5 @@ class ModelHandlers:
         return {self.chooser.choice: gr.update(value=visit.model), self.offer.box: HIDDEN}
 
     def _stays(self, visit: Visit, problem: Exception) -> Changes:
-        if not fault_of_the_user(problem):
-            raise problem
         warn(self.backstage.analyst.models.stays(visit.model, problem))
         return self._back(visit)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import math
-from functools import cache, lru_cache
+import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from PIL import Image
 
 from app import text
@@ -89,13 +91,7 @@ def scores_payload(
         bars: an explanation with frames.
         titles: the methods' titles by name.
     """
-    reading = [
-        text.UNATTRIBUTED.format(
-            title=titles[entry.method], share=f"{100 * entry.unattributed:.1f} %"
-        )
-        for entry in _distinct(heat, bars)
-        if entry.unattributed is not None
-    ]
+    reading = _unattributed(heat, bars, titles)
     shown_bars = bars_payload(bars, titles) if bars is not None else None
     if shown_bars is not None and shown_bars["equal"] is not None:
         reading.append(text.EQUAL_SHARE)
@@ -163,7 +159,8 @@ def prediction_payload(prediction: Prediction, info: ModelInfo) -> dict[str, Any
     }
 
 
-@lru_cache(maxsize=16)  # a clip compares by identity; method changes never come here
+# By digest: a key that were the clip itself would keep up to 22 MB of frames alive.
+@cached(LRUCache(maxsize=16), key=lambda clip: clip.digest, lock=threading.Lock())
 def frames_picture(clip: Clip) -> tuple[str, int, tuple[int, int]]:
     """All frames side by side in one picture.
 
@@ -216,9 +213,24 @@ def _data_address(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{_base64(jpeg)}"
 
 
-def _distinct(*explanations: Explanation | None) -> list[Explanation]:
-    """Those given, each method once: one explanation may feed both the map and the bars."""
-    return list({entry.method: entry for entry in explanations if entry is not None}.values())
+def _unattributed(
+    heat: Explanation | None, bars: Explanation | None, titles: dict[str, str]
+) -> list[str]:
+    """What stays on no frame or patch, once for each method and share.
+
+    Map and bars may come from one method with different parameters: then both shares are told.
+    """
+    shares = [
+        (entry.method, place, f"{100 * entry.unattributed:.1f} %")
+        for entry, place in ((heat, text.IN_THE_MAP), (bars, text.IN_THE_BARS))
+        if entry is not None and entry.unattributed is not None
+    ]
+    methods = {method for method, _, _ in shares}
+    if len(methods) < len({(method, share) for method, _, share in shares}):
+        told = [(f"{titles[method]} ({place})", share) for method, place, share in shares]
+    else:
+        told = list(dict.fromkeys((titles[method], share) for method, _, share in shares))
+    return [text.UNATTRIBUTED.format(title=title, share=share) for title, share in told]
 
 
 def _base64(data: bytes) -> str:

@@ -42,6 +42,7 @@ class Sources:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Source] = OrderedDict()
+        self._kept: dict[str, Source] = {}
         self._lock = threading.Lock()
 
     def add(self, path: Path, name: str) -> str:
@@ -53,6 +54,13 @@ class Sources:
                 self._known.popitem(last=False)
         return key
 
+    def keep(self, path: Path, name: str) -> str:
+        """Remember a clip that comes with the program: never forgotten."""
+        key = secrets.token_urlsafe(16)
+        with self._lock:
+            self._kept[key] = Source(path, name)
+        return key
+
     def get(self, key: str | None) -> Source:
         """The clip of a key.
 
@@ -62,7 +70,7 @@ class Sources:
         if key is None:
             raise VideoError(text.NO_CLIP)
         with self._lock:
-            source = self._known.get(key)
+            source = self._kept.get(key) or self._known.get(key)
         if source is None or not source.path.is_file():
             raise VideoError(text.CLIP_GONE)
         return source

@@ -56,6 +56,8 @@ STRIP_WORDS = {
 UNATTRIBUTED = (
     "{title}: {share} stays on the CLS token and is shown on no frame or patch (unattributed)."
 )
+IN_THE_MAP = "heat map"
+IN_THE_BARS = "bars"
 EQUAL_SHARE = (
     "The small mark on each bar is the equal share: where every bar would end if no frame stood"
     " out."
@@ -96,6 +98,7 @@ FILE_PATH = "Or the path of a weights file on this computer, of any size"
 FILE_PATH_EXAMPLE = "~/Downloads/stam_16.pth"
 FILE_PATH_BUTTON = "Use this file"
 NO_PATH = "Type the path of a checkpoint file first."
+NO_HOME = "There is no such home folder on this computer. Type the whole path of the file."
 PATH_NOT_ALLOWED = "Paths are accepted only when the program runs on your own computer."
 OWN_CHECKPOINT = "Open a model you trained yourself (.safetensors)"
 STAYED = "{message} The model in use stays: {title}."

@@ -35,6 +35,8 @@ CSS = """
 #more { padding: 0; border: 0; box-shadow: none; }
 #model input { padding-right: 30px; text-overflow: ellipsis; }
 #about { padding: 12px 16px; border-radius: var(--radius-lg); }
+.label-wrap { text-align: left; }
+.label-wrap:not(.open) .icon { transform: rotate(-90deg) !important; } /* as our own triangles */
 footer { opacity: 0.8; }
 .dark, .dark .gradio-container { --color-accent: var(--primary-400); color-scheme: dark; }
 @media (max-width: 640px) {
@@ -75,6 +77,8 @@ def launch_settings(host: str, port: int) -> dict[str, Any]:
         "enable_monitoring": False,
         "ssr_mode": False,
         "share": False,
+        # Not gradio's own look at the page: on a busy machine 3 seconds pass, and it would give up.
+        "_frontend": False,
         "state_session_capacity": SESSIONS_KEPT,
         "footer_links": ["settings"],
         "theme": page_theme(),

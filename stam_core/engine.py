@@ -20,7 +20,7 @@ from stam_core.explain import run as run_explainer
 from stam_core.models import load_model
 from stam_core.record import StagedModel, Subject
 from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress
-from stam_core.video import clip_from_array, open_clip, preprocess
+from stam_core.video import clip_from_array, crop_box, open_clip, preprocess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -245,7 +245,8 @@ class Engine:
 
     def crop_box(self, clip: Clip) -> CropBox:
         """The part of the displayed frames that the model sees."""
-        return preprocess(clip.frames[:1], self.info.preprocessing)[1]
+        height, width = clip.frames.shape[1:3]
+        return crop_box(width, height, self.info.preprocessing)
 
     def _chosen_frames(self, frames: Sequence[int], num_frames: int) -> list[int]:
         if len(frames) > MAX_EDITED_FRAMES:

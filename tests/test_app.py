@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -20,13 +22,14 @@ import pytest
 from PIL import Image
 
 import app.session as session_module
-from app import controls, guard, model_choice, payload, text
-from app.analysis import Analyst
+from app import controls, guard, model_choice, model_part, payload, text
+from app.analysis import Analyst, View
 from app.backstage import Backstage
 from app.components import ExamplePicker, FactSheet, FrameStrip, ParameterPanel, Predictions
 from app.components.base import FOLDER
-from app.inspect_tab import event_data
+from app.inspect_tab import build_inspect_tab, event_data
 from app.model_choice import ModelDesk
+from app.model_part import ModelHandlers, build_model_choice, build_model_offer
 from app.session import Engines, Sources
 from app.ui import build_page, launch_settings
 from app.visit import EMBEDDED, Visit
@@ -115,6 +118,26 @@ def test_scores_state_each_methods_unattributed_part_once() -> None:
         text.UNATTRIBUTED.format(title="Method A", share="15.0 %")
     ]
     assert sent["key"] == clip.digest
+
+
+def test_one_method_set_two_ways_states_both_unattributed_parts() -> None:
+    patches = np.full((2, 1, 1), 0.4, np.float32)
+    heat = make_explanation(patches=patches, unattributed=0.2)
+    bars = make_explanation(frames=np.array([0.4, 0.3], np.float32), unattributed=0.3)
+    sent = payload.scores_payload(make_clip(np.zeros((2, 4, 4, 3), np.uint8)), heat, bars, TITLES)
+    assert sent["reading"][:2] == [
+        text.UNATTRIBUTED.format(title="Method A (heat map)", share="20.0 %"),
+        text.UNATTRIBUTED.format(title="Method A (bars)", share="30.0 %"),
+    ]
+
+
+def test_the_remembered_picture_does_not_keep_the_clip() -> None:
+    clip = make_clip(np.full((2, 7, 9, 3), 90, np.uint8))
+    picture = payload.frames_picture(clip)
+    assert payload.frames_picture(make_clip(np.full((2, 7, 9, 3), 90, np.uint8))) is picture
+    watched = weakref.ref(clip)
+    del clip
+    assert watched() is None
 
 
 def picture_of(address: str) -> Image.Image:
@@ -287,6 +310,19 @@ def test_the_oldest_source_is_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     assert sources.get(keys[2]).name == "clip"
 
 
+def test_clips_of_the_program_outlive_any_number_of_uploads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "SOURCES_KEPT", 2)
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"x")
+    sources = Sources()
+    key = sources.keep(clip, "example")
+    for _ in range(5):
+        sources.add(clip, "upload")
+    assert sources.get(key).name == "example"
+
+
 class FakeEngine:
     """Takes a moment to build, as a real one does; counts how many were built."""
 
@@ -383,6 +419,44 @@ def test_forged_model_names_are_refused(name: object) -> None:
         ModelDesk(Engines()).is_ready(name)
 
 
+def test_a_home_folder_that_is_not_there_is_told(fake_engines: Engines) -> None:
+    with pytest.raises(WeightsError, match="no such home folder"):
+        ModelDesk(fake_engines).open_file(EMBEDDED, "~nobody-of-that-name/stam_16.pth")
+
+
+@pytest.fixture
+def handlers(fake_engines: Engines) -> ModelHandlers:
+    desk = ModelDesk(fake_engines)
+    analyst = SimpleNamespace(models=desk, with_model=lambda visit, key: replace(visit, model=key))
+    with gr.Blocks():
+        chooser, offer = build_model_choice(), build_model_offer(local=True)
+    return ModelHandlers(
+        chooser, offer, cast("Any", SimpleNamespace(analyst=analyst)), lambda visit: iter([visit])
+    )
+
+
+def test_a_fetched_model_meets_the_clip_that_is_in_view_by_then(
+    handlers: ModelHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for changes in handlers.fetch(Visit(source="first clip"), "stam-16"):
+        assert set(changes) == {handlers.offer.card}  # nothing but the progress
+    monkeypatch.setattr(model_choice, "weights_at_hand", lambda info: Path(info.name))
+    monkeypatch.setattr(ModelDesk, "choices", lambda *_: [])
+    *_, shown = handlers.choose(Visit(source="second clip"), "stam-16")
+    assert shown == Visit(source="second clip", model="stam-16")
+
+
+def test_a_model_that_cannot_be_had_leaves_the_choice(
+    handlers: ModelHandlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(model_part, "warn", told.append)
+    monkeypatch.setattr(ModelDesk, "stays", lambda _self, _in_use, problem: f"stays: {problem}")
+    *_, last = handlers.fetch(Visit(), "stam-64")
+    assert last[handlers.chooser.choice]["value"] == EMBEDDED
+    assert told == ["stays: no network"]
+
+
 # --- guard ---
 
 
@@ -454,6 +528,7 @@ def test_the_page_is_served_privately() -> None:
     expected = {
         "run_history": False, "max_file_size": "50mb", "show_error": False, "strict_cors": True,
         "enable_monitoring": False, "ssr_mode": False, "share": False, "server_name": "127.0.0.1",
+        "_frontend": False,
     }  # fmt: skip
     assert expected.items() <= settings.items()
     assert "allowed_paths" not in settings
@@ -519,6 +594,17 @@ def test_frames_come_first_then_what_the_model_makes_of_them(
     assert result.scores["heat"]["title"] == EXPLAINERS["spatial-rollout"].info.title
     assert len(result.predictions["rows"]) == 5
     assert len(frames.clip["sprite"]) < 200_100
+
+
+def test_predictions_are_marked_until_they_are_of_the_clip_in_view() -> None:
+    with gr.Blocks():
+        tab = build_inspect_tab(Backstage(), local=True)
+    frames = tab.updates(View(Visit(), clip={"key": "new"}))
+    assert frames[tab.predictions]["old"] is True
+    result = tab.updates(View(Visit(), scores={"key": "new"}, predictions={"rows": []}))
+    assert result[tab.predictions]["old"] is False
+    assert result[tab.predictions]["value"] == {"rows": []}
+    assert tab.predictions not in tab.updates(View(Visit(), scores={"key": "new"}))
 
 
 def test_a_parameter_changes_the_scores_and_nothing_else(

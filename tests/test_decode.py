@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import sys
+import time
 from fractions import Fraction
 
 import av
@@ -15,6 +16,7 @@ from PIL import Image
 from stam_core.errors import SamplingError, UnknownNameError, VideoError
 from stam_core.video import clip_from_array, open_clip, probe
 from stam_core.video import decode as decode_module
+from stam_core.video import decode_decord as decord_module
 from stam_core.video import decode_pyav as pyav_module
 from stam_core.video.container import display_name
 
@@ -83,6 +85,29 @@ def test_decord_gives_exactly_the_chosen_frames(counter):
     assert clip.frame_indices[0] == 9  # 300 / 16 = 18.75; its half, floored
     assert clip.seconds == pytest.approx(clip.frame_indices / 25)
     assert clip.notes == ()
+
+
+def test_few_full_size_frames_wait_to_be_scaled_down(monkeypatch):
+    read, shrunk = [], []
+
+    class Frame:
+        def asnumpy(self):
+            return np.zeros((4, 6, 3), np.uint8)
+
+    class Reader:
+        def __getitem__(self, index):
+            read.append(index)
+            assert len(read) - len(shrunk) <= decord_module.MAX_WAITING + 1
+            return Frame()
+
+    def slow(frame, short_side):
+        time.sleep(0.01)
+        shrunk.append(short_side)
+        return frame
+
+    monkeypatch.setattr(decord_module, "shrink_frame", slow)
+    frames = decord_module._read_and_shrink(Reader(), range(12), 3, None)
+    assert list(frames) == read == list(range(12))
 
 
 @pytest.mark.usefixtures("without_decord")

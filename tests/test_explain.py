@@ -101,6 +101,8 @@ def test_parameters_are_checked():
         configure(EXPLAINERS["spatial-rollout"], INFO, {"start_layer": 1.5})
     with pytest.raises(ParameterError, match="residual must be a number"):
         configure(EXPLAINERS["spatial-rollout"], INFO, {"residual": "much"})
+    with pytest.raises(ParameterError, match="residual must be a number"):
+        configure(EXPLAINERS["spatial-rollout"], INFO, {"residual": 10**400})
     with pytest.raises(UnknownNameError, match="Known: mean, max, min"):
         configure(EXPLAINERS["rollout"], INFO, {"head_fusion": "median"})
     with pytest.raises(UnknownNameError, match="parameter of rollout 'depth'"):

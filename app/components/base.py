@@ -26,8 +26,8 @@ class PageComponent(gr.HTML):
     """A part of the page drawn by our own script from JSON.
 
     The child class names its files by `stem`: `stem.css` and `stem.js`, with `scripts` before the
-    latter where one file would be too long. The script reads `props.value` and the other
-    properties, and answers with `trigger(event, data)`.
+    latter where one file would be too long; `begin.js` goes before them all. The script reads
+    `props.value` and the other properties, and answers with `trigger(event, data)`.
     """
 
     stem = ""
@@ -35,11 +35,12 @@ class PageComponent(gr.HTML):
 
     def __init__(self, value: dict[str, Any] | None = None, **properties: Any) -> None:  # noqa: ANN401 - handed on to gradio
         """`properties` go to gradio, the unknown ones from there to the script as `props`."""
+        scripts = ("begin.js", *self.scripts, f"{self.stem}.js")
         super().__init__(
             value,
-            html_template=f'<div class="{self.stem}"></div>',
+            html_template=f'<div class="{self.stem}" data-root></div>',
             css_template=component_file(f"{self.stem}.css"),
-            js_on_load="\n".join(map(component_file, (*self.scripts, f"{self.stem}.js"))),
+            js_on_load="\n".join(map(component_file, scripts)),
             apply_default_css=False,
             **properties,
         )

@@ -1,13 +1,4 @@
-// Runs once when the component appears. Titles are text: textContent only.
-const root = element.querySelector(".examples");
-const words = props.words;
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
+// The embedded clips as cards; a file dropped on the area around them is opened.
 
 function card({ name, title, picture }) {
   const button = make("button", "card");

@@ -1,12 +1,4 @@
-// Runs once when the component appears. Everything shown is text: textContent only.
-const root = element.querySelector(".facts");
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
+// Facts in two columns, with sentences below.
 
 function progressBar(share) {
   const bar = make("progress", "progress");

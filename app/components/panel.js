@@ -1,14 +1,5 @@
-// Runs once when the component appears. Draws what the registry declares: no method is known by name here.
-const root = element.querySelector(".panel");
-const words = props.words;
+// Draws what the registry declares: no method is known by name here.
 const edits = { choice: null, parameters: {}, timer: null, open: false, drawn: null };
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
 
 function options(select, entries, chosen) {
   for (const [value, text] of entries) {

@@ -1,13 +1,4 @@
-// Runs once when the component appears. Labels are untrusted: textContent only.
-const root = element.querySelector(".predictions");
-const words = props.words;
-
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
+// The predicted actions as bars; grey while they still are those of the clip before.
 
 function percent(share) {
   return (100 * share).toFixed(1) + " %";
@@ -35,5 +26,11 @@ function build() {
   root.append(list, make("p", "note", value.note));
 }
 
+function mark() {
+  root.classList.toggle("old", Boolean(props.old));
+  root.setAttribute("aria-busy", props.old ? "true" : "false");
+}
+
 watch("value", build);
+watch("old", mark);
 build();

@@ -150,7 +150,7 @@ def checked(spec: ParameterSpec, value: object) -> Any:  # noqa: ANN401 - int, f
     wanted = f"{spec.name} must be a number from {low:g} to {high:g}"
     try:
         given = float(cast("Any", value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ParameterError(f"{wanted}, not {value!r}.") from None
     whole = spec.kind == "float" or given == math.floor(given) if math.isfinite(given) else False
     if not whole or not cast("float", low) <= given <= cast("float", high):

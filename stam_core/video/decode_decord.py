@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from stam_core.video.preprocess import short_side_size, shrink_frame
 CONTAINERS = (MOV.demuxer, MATROSKA.demuxer)
 CODECS = ("h264", "hevc", "vp9")  # not vp8: its hidden reference frames shift the count
 DECODE_THREADS = 2  # a 3-second 720p clip opens in two thirds of the time of one thread
+SHRINK_THREADS = 2
+MAX_WAITING = 4  # full-size frames decoded ahead of being scaled down, up to 7 MB each
 MIN_WIDTH = 50  # below, some widths give a bogus fourth channel
 
 
@@ -55,7 +58,7 @@ def objection_to_decord(scan: VideoScan) -> str | None:
 def decode_decord(
     scan: VideoScan, indices: Sequence[int], *, short_side: int, progress: Progress | None = None
 ) -> dict[int, NDArray[np.uint8]]:
-    """Seek to each wanted frame and scale it down at once.
+    """Seek to each wanted frame; each is scaled down while the next one is decoded.
 
     Args:
         scan: of the file.
@@ -70,15 +73,11 @@ def decode_decord(
         DecordError: any failure; nothing is shown to the person yet.
     """
     wanted = sorted(set(indices))
-    frames: dict[int, NDArray[np.uint8]] = {}
     try:
         reader = _open_reader(scan, short_side)
         if len(reader) != scan.n_frames:
             raise DecordError(f"it counts {len(reader)} frames, the file has {scan.n_frames}")
-        for done, index in enumerate(wanted, start=1):
-            frames[index] = shrink_frame(_checked(reader[index].asnumpy()), short_side)
-            if progress is not None:
-                progress("Decoding", done / len(wanted))
+        return _read_and_shrink(reader, wanted, short_side, progress)
     except DecordError:
         raise
     except ImportError as error:
@@ -87,7 +86,25 @@ def decode_decord(
     # from its C++ and ctypes layers, and the set differs between builds; each means: use PyAV.
     except Exception as error:
         raise DecordError("it failed on this file") from error
-    return frames
+
+
+def _read_and_shrink(
+    reader: Any,  # noqa: ANN401  untyped
+    wanted: Sequence[int],
+    short_side: int,
+    progress: Progress | None,
+) -> dict[int, NDArray[np.uint8]]:
+    """One frame is scaled down while the next is decoded: both release Python's lock."""
+    shrunk: dict[int, Future[NDArray[np.uint8]]] = {}
+    with ThreadPoolExecutor(SHRINK_THREADS, "shrink") as pool:
+        for done, index in enumerate(wanted, start=1):
+            frame = _checked(reader[index].asnumpy())
+            shrunk[index] = pool.submit(shrink_frame, frame, short_side)
+            if done > MAX_WAITING:
+                shrunk[wanted[done - MAX_WAITING - 1]].result()  # full-size frames must not pile up
+            if progress is not None:
+                progress("Decoding", done / len(wanted))
+    return {index: frame.result() for index, frame in shrunk.items()}
 
 
 def _open_reader(scan: VideoScan, short_side: int) -> Any:  # noqa: ANN401  untyped
