@@ -316,32 +316,6 @@ def test_nothing_is_downloaded_unasked(capfd, clip, monkeypatch):
     assert "--download" in message
 
 
-def test_train_passes_its_options_on(capfd, monkeypatch, tmp_path):
-    seen = []
-
-    def train(options, progress):
-        seen.append(options)
-        return options.out
-
-    monkeypatch.setattr("stam_core.train.train", train)
-    path = tmp_path / "m.safetensors"
-    arguments = ["--out", str(path), "--seed", "3", "--space-steps", "20", "--precision", "bf16"]
-    code, out = run_quietly(capfd, "train", *arguments, "--json")
-    assert code == 0
-    assert json.loads(out) == {"checkpoint": str(path)}
-    assert (seen[0].out, seen[0].seed, seen[0].space_steps) == (path, 3, 20)
-    assert seen[0].precision == "bf16"
-    assert "--seed" in fail(capfd, "train", "--seed", "x")
-
-
-def test_every_training_flag_is_explained(capfd, monkeypatch):
-    from stam_core.cli.flags import TRAIN_HELP
-    from stam_core.train import TrainOptions
-
-    assert set(TRAIN_HELP) == set(TrainOptions.__dataclass_fields__) - {"config"}
-    assert run_quietly(capfd, "train", "--help")[0] == 0
-
-
 def test_evaluate_prints_what_it_measured(capfd, monkeypatch, tiny):
     asked = {}
 

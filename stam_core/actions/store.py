@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 32  # clips rendered between two writes
-_TRUTH = ("labels", "joints", "depths", "inside", "deciding")  # of RenderedClips
+# Raised with every change of what is rendered or stored: an older store is not gone on with.
+VERSION = 2
+_TRUTH = ("labels", "joints", "depths", "inside", "key_frames", "deciding")  # of RenderedClips
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class ClipStore:
     joints: NDArray[np.float32]  # [n,T,J,2] pixels
     depths: NDArray[np.float32]  # [n,T,J] body heights
     inside: NDArray[np.bool_]  # [n,T,J] the joint is in the picture and can be told
+    key_frames: NDArray[np.bool_]  # [n,T] the moving parts move most
     deciding: NDArray[np.bool_]  # [n,T] the action is under way and to be seen
     cover: NDArray[np.uint8]  # [n,T,N,C] how much of each patch shows what, in 255ths
 
@@ -47,7 +50,7 @@ def store_folder(
     cache: Path, n: int, *, seed: int, first: int, spec: RenderSpec, grid: int
 ) -> Path:
     """The folder inside `cache` for exactly these clips."""
-    key = repr((n, seed, first, sorted(asdict(spec).items()), grid))
+    key = repr((VERSION, n, seed, first, sorted(asdict(spec).items()), grid))
     return cache / f"clips-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from stam_core.cli.models import ask_before_download, run_evaluate, run_models, run_train
+from stam_core.cli.evaluate import run_evaluate
+from stam_core.cli.models import ask_before_download, run_models
 from stam_core.cli.output import (
     OutputFolder,
     ProgressLine,
@@ -20,6 +21,7 @@ from stam_core.cli.output import (
     write_json,
 )
 from stam_core.cli.parser import UsageError
+from stam_core.cli.train import run_train
 from stam_core.engine import Engine
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS

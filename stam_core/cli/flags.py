@@ -1,12 +1,11 @@
-"""Flags drawn from registries and records: a new method or training option needs no line here."""
+"""Flags drawn from the registry of methods: a new method needs no line here."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from stam_core.errors import UnknownNameError
 
@@ -17,61 +16,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "stam-actions"
 DEFAULT_METHOD = "rollout"
 FALLBACK_MODEL = "stam-16"  # known without any file
-
-TRAIN_HELP = {
-    "out": "the checkpoint to write; its figures go beside it as JSON",
-    "seed": "of the rendered clips, the first weights and the order",
-    "clips": "rendered clips of the full variety",
-    "plain_clips": "rendered clips before plain walls, for the beginning",
-    "space_steps": "steps that teach the spatial stage where joints are",
-    "time_steps": "steps that teach the temporal stage actions",
-    "joint_steps": "steps of both stages together",
-    "batch_frames": "frames per step of the spatial stage",
-    "batch_clips": "clips per step of the temporal stage",
-    "evaluation_clips": "held-out clips after each stage",
-    "threads": "CPU threads; each holds its own part of a batch (one per core)",
-    "workers": "processes that render",
-    "device": "cpu or cuda",
-    "precision": "number format of the forward passes",
-    "work": "folder of rendered clips and unfinished stages (beside the checkpoint)",
-}
-
-
-def add_train_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag per field of the training's options."""
-    from stam_core.train import TrainOptions
-
-    types = get_type_hints(TrainOptions)
-    for entry in fields(TrainOptions):
-        if entry.default is MISSING or entry.name == "config":
-            continue  # the model's shape is code, not an option
-        kind = types[entry.name]
-        words = TRAIN_HELP.get(entry.name, "")
-        parser.add_argument(
-            _flag(entry.name),
-            default=argparse.SUPPRESS,
-            metavar=_metavar(kind),
-            help=words if entry.default is None else f"{words} ({entry.default})".strip(),
-            **_conversion(kind),
-        )
-
-
-def _metavar(kind: Any) -> str | None:  # noqa: ANN401 - a type form, not always a class
-    return None if get_origin(kind) is Literal else _plain_type(kind).__name__.upper()
-
-
-def _conversion(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type form, not always a class
-    """How argparse turns the text of a flag into a field of that type."""
-    if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
-    return {"type": _plain_type(kind)}
-
-
-def _plain_type(kind: Any) -> type:  # noqa: ANN401 - a type form, not always a class
-    """`int` for `int` and for `int | None`."""
-    options = [entry for entry in get_args(kind) or (kind,) if entry is not type(None)]
-    found: type = options[0]
-    return found
 
 
 def add_method_flags(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from stam_core.cli.evaluate import EVALUATE_EXAMPLES, add_evaluate_flags
 from stam_core.cli.flags import (
     DEFAULT_METHOD,
     DEFAULT_MODEL,
     add_method_flags,
-    add_train_flags,
 )
+from stam_core.cli.train import TRAIN_EXAMPLES, add_train_flags
 from stam_core.errors import StamError
 
 PROGRAM = "python -m stam_core"
@@ -57,22 +58,6 @@ examples:
   {PROGRAM} models
   {PROGRAM} models --json
 """
-EVALUATE_EXAMPLES = f"""\
-The clips are rendered afresh from the seed; no seed below 2**32 was used in training.
-"reversed_pairs" is the share of clips that, played backwards, are recognised as the opposite
-action (sit down / stand up and so on).
-
-example:
-  {PROGRAM} evaluate --rendered 1000 --seed 7 --json
-"""
-TRAIN_EXAMPLES = f"""\
-The defaults reproduce the embedded checkpoint. An interrupted training goes on where it stopped
-when the same command is run again.
-
-examples:
-  {PROGRAM} train --out assets/stam-actions.safetensors --seed 0
-  {PROGRAM} train --out /tmp/try.safetensors --clips 64 --plain-clips 64 --space-steps 20
-"""
 
 
 class UsageError(StamError):
@@ -106,7 +91,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     explain = _command(commands, "explain", "which frames and patches speak for it", "")
     _add_explain(explain)
     _add_json(_command(commands, "models", "which models there are", MODELS_EXAMPLES))
-    train = _command(commands, "train", "make the embedded model anew", TRAIN_EXAMPLES)
+    train = _command(
+        commands, "train", "make a model, or fine-tune one on your clips", TRAIN_EXAMPLES
+    )
     _add_json(train)
     _add_evaluate(_command(commands, "evaluate", "how good a model is", EVALUATE_EXAMPLES))
     # Drawn from the registries only when needed: they load torch, which takes seconds.
@@ -257,15 +244,7 @@ def _add_style_flags(parser: Parser) -> None:
 def _add_evaluate(parser: Parser) -> None:
     _add_model_flags(parser, running=False)
     _add_json(parser)
-    parser.add_argument(
-        "--rendered", type=_positive, default=1000, metavar="N", help="clips (%(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=_not_negative, default=1, metavar="S", help="of the clips (%(default)s)"
-    )
-    parser.add_argument(
-        "--workers", type=_positive, default=1, metavar="N", help="processes that render"
-    )
+    add_evaluate_flags(parser, _positive, _not_negative)
 
 
 def _positive(text: str) -> int:

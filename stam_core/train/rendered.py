@@ -1,0 +1,160 @@
+"""The recipe of the embedded model: frames first, then time, then both, from rendered clips."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from stam_core.actions.dataset import RenderSpec
+from stam_core.actions.motions import LABELS
+from stam_core.actions.pose_loss import PoseHeads
+from stam_core.actions.store import ClipStore, open_store
+from stam_core.engine import pick_device
+from stam_core.evaluate import evaluate_rendered
+from stam_core.models.stam import Stam
+from stam_core.train.checkpoint import write_checkpoint
+from stam_core.train.distributed import first_process_first, joined, wait_for_all, world
+from stam_core.train.files import check_writable, guarded, write_json
+from stam_core.train.options import PREPROCESSING, TrainOptions
+from stam_core.train.stages import train_joint, train_space
+from stam_core.train.time_stage import train_time
+from stam_core.types import Progress
+
+logger = logging.getLogger(__name__)
+# Training clips have seeds beyond 32 bits, so no seed that a person gives an evaluation meets them.
+TRAINING_SEEDS = 2**32
+# Plain clips are numbered from here: they repeat no motion of the cluttered ones.
+FIRST_PLAIN_CLIP = 1_000_000
+# At timm's 0.02 the patches hardly know where they are, and joints are not found.
+_POSITION_STD = 0.2
+_TELL_EVERY = 5.0  # seconds between two lines of the log
+
+
+def train(options: TrainOptions, progress: Progress | None = None) -> Path:
+    """Train the model and write it, with its figures beside it as JSON.
+
+    Rendered clips, the state of an unfinished stage, metrics and curves stay in
+    `options.work_folder`; the same command run again goes on from there. Under torchrun all
+    processes train together and the first one writes.
+
+    Args:
+        options: sizes, seed and places.
+        progress: called with a word and the share of its stage done.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        TrainingError: a file cannot be written, or the work folder is of other options.
+        TrainingStoppedError: a signal asked for it; everything is saved.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    with joined(str(pick_device(options.device))) as device:
+        report = (progress or log_progress()) if world().rank == 0 else silent
+        return _train(replace(options, device=device), report)
+
+
+def _train(options: TrainOptions, report: Progress) -> Path:
+    began = time.monotonic()
+    check_writable(options.out)
+    with guarded(options.work_folder):
+        options.work_folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    model = Stam(options.config).to(options.device)
+    nn.init.trunc_normal_(cast("nn.Parameter", model.spatial.pos_embed), std=_POSITION_STD)
+    heads = PoseHeads(options.config.width, len(LABELS)).to(options.device)
+    figures: dict[str, Any] = {"options": plain(options), "stages": {}}
+
+    with first_process_first(), guarded(options.work_folder):
+        simple, full = _open_stores(options, report)
+    stages = {
+        "space": (train_space, options.space_steps),
+        "time": (train_time, options.time_steps),
+        "joint": (train_joint, options.joint_steps),
+    }
+    for name, (stage, steps) in stages.items():
+        if steps == 0:
+            continue
+        started = time.monotonic()
+        figures["stages"][name] = dict(stage(model, heads, simple, full, options, report))
+        figures["stages"][name]["seconds"] = round(time.monotonic() - started, 1)
+        if name != "space" and world().rank == 0:
+            figures["stages"][name]["held_out"] = _held_out(model, options, report)
+            _write(model, options)
+        wait_for_all()
+    figures["seconds"] = round(time.monotonic() - began, 1)
+    if world().rank == 0:
+        write_json(options.out.with_suffix(".json"), figures)
+    return options.out
+
+
+def _open_stores(options: TrainOptions, report: Progress) -> tuple[ClipStore, ClipStore]:
+    """The plain and the full set, rendered where missing."""
+    side, frames = options.config.side, options.config.num_frames
+    varied = RenderSpec(width=side, height=side, num_frames=frames)
+    open_clips = partial(
+        open_store,
+        options.work_folder / "clips",
+        seed=TRAINING_SEEDS + options.seed,
+        grid=side // options.config.patch_size,
+        workers=options.workers,
+        progress=report,
+    )
+    simple = replace(varied, clutter=0.0)
+    return (
+        open_clips(options.plain_clips, first=FIRST_PLAIN_CLIP, spec=simple),
+        open_clips(options.clips, spec=varied),
+    )
+
+
+def _held_out(model: Stam, options: TrainOptions, report: Progress) -> dict[str, Any]:
+    """Accuracy on clips that no training has seen."""
+    return evaluate_rendered(
+        model,
+        PREPROCESSING,
+        options.evaluation_clips,
+        seed=options.seed + 1,
+        progress=report,
+    )
+
+
+def _write(model: Stam, options: TrainOptions) -> None:
+    left_out = ("config", "work", "out")
+    recipe = {
+        key: value
+        for key, value in plain(options).items()
+        if value is not None and key not in left_out
+    }
+    write_checkpoint(options.out, model, labels=LABELS, preprocessing=PREPROCESSING, recipe=recipe)
+
+
+def plain(options: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of options
+    """Options as JSON can hold them."""
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(options).items()
+    }
+
+
+def log_progress() -> Progress:
+    """Progress as lines of the log, one every few seconds."""
+    last = [-_TELL_EVERY]
+
+    def told(word: str, share: float) -> None:
+        if share >= 1.0 or time.monotonic() - last[0] >= _TELL_EVERY:
+            last[0] = time.monotonic()
+            logger.info("%s (%.1f %%)", word, 100 * share)
+
+    return told
+
+
+def silent(word: str, share: float) -> None:
+    """Only the first process tells how far all of them are."""

@@ -1,0 +1,193 @@
+"""The stage of training that sees embeddings only: which action a row of frames shows, and when."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from stam_core.actions.motions import LABELS
+from stam_core.actions.store import ClipStore
+from stam_core.evaluate import reversed_label, to_input
+from stam_core.models.stam import Stam
+from stam_core.record import listen
+from stam_core.train.distributed import world
+from stam_core.train.files import write_whole
+from stam_core.train.loop import Batch, Figures, Stage
+from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
+from stam_core.types import Progress
+
+if TYPE_CHECKING:
+    from stam_core.actions.pose_loss import PoseHeads
+    from stam_core.models.stam import TemporalTransformer
+
+_NOISE = 0.1  # of embeddings, whose values have a standard deviation of about 1
+# Weight of the attention's loss: enough for the temporal CLS to look at the frames in which the
+# action happens, too little to cost accuracy.
+_ATTENTION_WEIGHT = 0.2
+
+
+def train_time(
+    model: Stam,
+    heads: PoseHeads,
+    plain: ClipStore,
+    full: ClipStore,
+    options: TrainOptions,
+    report: Progress,
+) -> Figures:
+    """Learn actions from stored frame embeddings; the spatial stage stays as it is."""
+    modules = nn.ModuleDict({"temporal": model.temporal, "head": model.head})
+    stage = Stage("time", modules, options, steps=options.time_steps, lr=7e-4)
+    if stage.done == stage.steps:
+        return stage.figures
+    stored = stored_embeddings(model, full, options, report)
+    labels = torch.from_numpy(full.labels)
+    key_frames = torch.from_numpy(full.key_frames)
+
+    def draw(done: float) -> Batch:
+        clip = torch.randint(len(stored), (options.batch_clips,), generator=stage.generator)
+        embeddings, keys, targets = turn_time(
+            (stored[clip], key_frames[clip]), labels[clip], stage.generator
+        )
+        noise = _NOISE * torch.randn(embeddings.shape, generator=stage.generator)
+        return embeddings + noise, keys, targets
+
+    def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
+        embeddings, keys, targets = (rows.to(options.device) for rows in batch)
+        positions = torch.arange(embeddings.shape[1], device=embeddings.device)
+        temporal = cast("TemporalTransformer", parts["temporal"])
+        with _heard(temporal) as maps:
+            clip_embedding = temporal(embeddings, positions)
+        value, figures = label_loss(parts["head"](clip_embedding), targets)
+        looked = attention_loss(maps, keys)
+        return value + _ATTENTION_WEIGHT * looked, {**figures, "attention": float(looked.detach())}
+
+    modules.train()
+    return stage.run(draw, loss, report)
+
+
+def label_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, Figures]:
+    """Cross-entropy with a little smoothing, and top-1: logits [B,K], targets [B]."""
+    loss = F.cross_entropy(logits, targets, label_smoothing=0.05)
+    return loss, {"top1": float((logits.argmax(-1) == targets).float().mean())}
+
+
+@contextmanager
+def _heard(temporal: TemporalTransformer) -> Iterator[list[torch.Tensor]]:
+    """The attention maps [B,H,T+1,T+1] of every layer, first layer first, gradients and all."""
+    maps: list[torch.Tensor] = []
+    attention = [layer.get_submodule("attn") for layer in temporal.layers]
+    with listen(attention, maps.append):
+        yield maps
+
+
+def attention_loss(maps: list[torch.Tensor], key_frames: torch.Tensor) -> torch.Tensor:
+    """How far the temporal CLS's attention is from the key frames.
+
+    Divergence of each layer's attention to the frames, mean over heads, from one that gives every
+    key frame the same; mean over layers and over the clips that have a key frame.
+
+    Args:
+        maps: [B,H,T+1,T+1] of each layer, CLS first.
+        key_frames: [B,T] bool.
+    """
+    wanted = key_frames.float()
+    counts = wanted.sum(dim=1)  # [B]
+    share = wanted / counts.clamp_min(1.0)[:, None]
+    losses = []
+    for attention in maps:
+        row = attention.mean(dim=1)[:, 0, 1:]  # [B,T]
+        looked = row / row.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        cross = -(share * looked.clamp_min(1e-6).log()).sum(dim=1)
+        losses.append((cross - counts.clamp_min(1.0).log()) * (counts > 0))
+    mean: torch.Tensor = torch.stack(losses).mean(dim=0).sum() / (counts > 0).sum().clamp_min(1)
+    return mean
+
+
+def turn_time(
+    clips: tuple[torch.Tensor, ...], labels: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, ...]:
+    """Vary time: trim a little at either end, and play half of the time-pair clips backwards.
+
+    Args:
+        clips: [B,T,...] each: what is known of the frames; all are turned alike.
+        labels: [B].
+        generator: settles which and how much.
+
+    Returns:
+        As many rows of T frames, and their labels: backwards, a clip of a time pair is the other.
+    """
+    n, num_frames = clips[0].shape[:2]
+    start = torch.randint(3, (n, 1), generator=generator)
+    end = num_frames - 1 - torch.randint(3, (n, 1), generator=generator)
+    steps = torch.linspace(0.0, 1.0, num_frames)
+    index = (start + (end - start) * steps).round().long()  # [B,T]
+    partner = torch.tensor([LABELS.index(reversed_label(label) or label) for label in LABELS])
+    drawn = torch.rand(n, generator=generator) < 0.5
+    turned = (partner[labels] != labels) & drawn
+    index = torch.where(turned[:, None], index.flip(1), index)
+    rows = torch.arange(n)[:, None]
+    return *(frames[rows, index] for frames in clips), torch.where(turned, partner[labels], labels)
+
+
+def stored_embeddings(
+    model: Stam, store: ClipStore, options: TrainOptions, report: Progress
+) -> torch.Tensor:
+    """Frame embeddings of every clip, [n,T,D]; kept in the work folder for the next run."""
+    file = options.work_folder / "embeddings.safetensors"
+    key = _digest(model.spatial)
+    kept = _kept(file, key)
+    if kept is not None and len(kept) == len(store):
+        return kept
+    # A clone, because what inference mode made cannot enter a gradient.
+    embeddings = embed_store(model, store, options, report).clone()
+    if world().rank == 0:
+        tensors = {"embeddings": embeddings}
+        write_whole(file, lambda part: save_file(tensors, part, metadata={"spatial": key}))
+    return embeddings
+
+
+@torch.inference_mode()
+def embed_store(
+    model: Stam, store: ClipStore, options: TrainOptions, report: Progress
+) -> torch.Tensor:
+    """Frame embeddings of every clip, [n,T,D]; every other pack of clips is mirrored."""
+    model.eval()
+    rows = []
+    for pack, first in enumerate(range(0, len(store), len(LABELS))):
+        pictures = store.frames[first : first + len(LABELS)].copy()  # the store is read-only
+        frames = torch.from_numpy(pictures).to(options.device)
+        x = to_input(frames.flip(-2) if pack % 2 else frames, PREPROCESSING)
+        with autocast(options):
+            rows.append(model.embed_frames(x).float().cpu())
+        report("embedding frames", min(1.0, (first + len(LABELS)) / len(store)))
+    return torch.cat(rows)
+
+
+def _digest(module: nn.Module) -> str:
+    """Of all weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _kept(file: Path, key: str) -> torch.Tensor | None:
+    """What an earlier run left, if it is of the same weights."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            if (stored.metadata() or {}).get("spatial") != key:
+                return None
+            embeddings: torch.Tensor = stored.get_tensor("embeddings")
+            return embeddings
+    except (FileNotFoundError, SafetensorError):
+        return None
