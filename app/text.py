@@ -126,7 +126,8 @@ ABOUT_TITLE = "What these pictures say, and what they do not"
 ABOUT = """
 **What the model knows.** It stands under *Model*. A model gives one of its labels to *every*
 clip, also to clips that show none of its actions. The embedded model has seen nothing but
-rendered figures in training: for real-world actions choose one of the Kinetics-400 models.
+rendered people in training: for real-world actions choose one of the Kinetics-400 models. It was
+also taught to attend to the frames in which limbs move most; the published STAM was not.
 
 **How STAM looks at a clip.** A spatial transformer looks at each sampled frame *on its own* and
 sums it up in one vector. Only those vectors meet, in a small temporal transformer. So a frame's

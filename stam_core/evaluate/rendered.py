@@ -50,7 +50,7 @@ def evaluate_rendered(
         model: clip input [B,T,3,S,S] -> logits [B,K].
         preprocessing: of the model; clips are rendered at its side, so only mean and std are
             applied.
-        n: how many clips; the 16 actions take turns.
+        n: how many clips; the actions take turns.
         seed: of the clips. The shipped model has seen no seed below 2**32.
         labels: [K] the model's, in its order.
         num_frames: T.

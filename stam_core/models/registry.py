@@ -96,7 +96,7 @@ def stam_actions() -> ModelInfo:
         title="STAM, rendered actions (embedded)",
         weights=replace(info.weights, licence="Apache-2.0", embedded=True),
         summary=(
-            f"Knows {len(info.labels)} actions of rendered figures ({names}); "
+            f"Knows {len(info.labels)} actions of rendered people ({names}); "
             "real-world video needs the Kinetics weights."
         ),
     )

@@ -41,18 +41,18 @@ class Example:
     file: str
     title: str
     num_frames: int
-    index: int  # first clip to try, chosen for its view
+    index: int  # first clip to try
 
 
 EXAMPLES = (
     Example("jumping jacks", "jumping-jacks.mp4", "Jumping jacks", 84, 4),
-    Example("wave one hand", "wave-one-hand.mp4", "Waving one hand", 78, 6),
-    Example("kick", "kick.mp4", "Kicking", 78, 7),
-    Example("walk", "walk.mp4", "Walking", 84, 7),
-    Example("sit down", "sit-down.mp4", "Sitting down", 78, 6),
-    Example("stand up", "stand-up.mp4", "Standing up", 78, 6),
+    Example("wave two hands", "wave-two-hands.mp4", "Waving both hands", 78, 10),
+    Example("kick", "kick.mp4", "Kicking", 78, 15),
+    Example("walk", "walk.mp4", "Walking", 84, 21),
+    Example("sit down", "sit-down.mp4", "Sitting down", 78, 9),
+    Example("stand up", "stand-up.mp4", "Standing up", 78, 9),
     Example("fall down", "fall-down.mp4", "Falling down", 70, 7),
-    Example("clap", "clap.mp4", "Clapping", 78, 11),
+    Example("pick up", "pick-up.mp4", "Picking something up", 78, 11),
 )
 
 
@@ -74,7 +74,7 @@ def write_examples(folder: Path, model: nn.Module, preprocessing: Preprocessing)
     folder.mkdir(parents=True, exist_ok=True)
     written = [
         write_mp4(
-            folder / example.file, _recognised(example, model, preprocessing), FPS, quality=20
+            folder / example.file, _recognised(example, model, preprocessing), FPS, quality=24
         )
         for example in EXAMPLES
     ]
