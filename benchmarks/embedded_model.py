@@ -29,10 +29,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.machine import describe_machine, write_result
 from benchmarks.model_card import tables
 from benchmarks.real_clips import score_real
-from stam_core.actions import LABELS
+from stam_core.actions import LABELS, rendered_batches
 from stam_core.engine import Engine
 from stam_core.metrics.order import class_indices, partners, time_matters
-from stam_core.metrics.rendered import TruthRow, render_spec, rendered_batches, score_rendered
+from stam_core.metrics.rendered import TruthRow, render_spec, score_rendered
 from stam_core.models.stam import Stam
 from stam_core.types import Progress
 from stam_core.video import preprocess

@@ -8,6 +8,7 @@ from stam_core.actions.dataset import (
     join_clips,
     render_clip,
     render_clips,
+    rendered_batches,
 )
 from stam_core.actions.motions import ACTIONS, LABELS, TIME_PAIRS
 
@@ -20,4 +21,5 @@ __all__ = [
     "join_clips",
     "render_clip",
     "render_clips",
+    "rendered_batches",
 ]

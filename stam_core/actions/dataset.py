@@ -7,9 +7,11 @@ generator, so neither the number of clips nor the number of worker processes mat
 from __future__ import annotations
 
 import multiprocessing
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -148,6 +150,41 @@ def render_clips(
         for index in indices:
             _collect(clips, work(index), n, progress)
     return join_clips(clips)
+
+
+def rendered_batches(
+    n: int, *, seed: int, spec: RenderSpec, workers: int = 1, batch: int = 32
+) -> Iterator[RenderedClips]:
+    """Clips 0 to n-1 of `seed` in order, a batch at a time, rendered ahead by other processes.
+
+    Args:
+        n: how many clips.
+        seed: of the clips.
+        spec: size and variety.
+        workers: processes that render; 1 renders in this one. They start once for all batches.
+        batch: clips at a time; at most `workers` + 2 batches are held.
+
+    Raises:
+        ParameterError: `n` is not positive.
+    """
+    if n < 1:
+        raise ParameterError(f"At least one clip must be rendered, got {n}.")
+    jobs: list[dict[str, Any]] = [
+        {"n": min(batch, n - first), "first": first, "seed": seed, "spec": spec}
+        for first in range(0, n, batch)
+    ]
+    if workers <= 1:
+        for job in jobs:
+            yield render_clips(**job)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        ahead: deque[Any] = deque()
+        for job in jobs:
+            ahead.append(pool.apply_async(render_clips, kwds=job))
+            if len(ahead) > workers + 1:
+                yield ahead.popleft().get()
+        while ahead:
+            yield ahead.popleft().get()
 
 
 def _collect(

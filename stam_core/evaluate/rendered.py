@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stam_core.actions.dataset import RenderedClips, RenderSpec, render_clips
+from stam_core.actions.dataset import RenderedClips, RenderSpec, rendered_batches
 from stam_core.actions.motions import LABELS, TIME_PAIRS
 from stam_core.errors import ParameterError
 from stam_core.types import Preprocessing, Progress
@@ -78,15 +78,16 @@ def evaluate_rendered(
     ranks: list[torch.Tensor] = []
     targets: list[torch.Tensor] = []
     backwards: list[torch.Tensor] = []
-    for first in range(0, n, _CLIPS_AT_ONCE):
-        count = min(_CLIPS_AT_ONCE, n - first)
-        clips = render_clips(count, seed=seed, first=first, spec=spec, workers=workers)
+    done = 0
+    batches = rendered_batches(n, seed=seed, spec=spec, workers=workers, batch=_CLIPS_AT_ONCE)
+    for clips in batches:
         ranks_here, backwards_here = _score(model, preprocessing, clips, column)
         ranks.append(ranks_here)
         backwards.append(backwards_here)
         targets.append(torch.from_numpy(clips.labels))
+        done += len(clips)
         if progress:
-            progress("evaluating", (first + count) / n)
+            progress("evaluating", done / n)
     return _summary(torch.cat(ranks), torch.cat(targets), torch.cat(backwards), seed)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stam_core.metrics.chance import TruthScore, TruthSummary, summarise
 from stam_core.metrics.order import OrderRow, time_matters
-from stam_core.metrics.rendered import CONTROLS, TruthRow, rendered_batches, score_rendered
+from stam_core.metrics.rendered import CONTROLS, TruthRow, score_rendered
 from stam_core.metrics.truth import key_frame_recall, mass_in_mask, patch_shares, pointing_game
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "mass_in_mask",
     "patch_shares",
     "pointing_game",
-    "rendered_batches",
     "score_rendered",
     "summarise",
     "time_matters",

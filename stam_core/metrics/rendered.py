@@ -6,17 +6,15 @@ moving limbs goes through the same crop as the frames.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stam_core.actions import RenderedClips, RenderSpec, render_clips
-from stam_core.errors import ParameterError
+from stam_core.actions import RenderSpec, rendered_batches
 from stam_core.explain import EXPLAINERS, find_explainer
 from stam_core.metrics.chance import DRAWS, TruthScore, TruthSummary, summarise
 from stam_core.metrics.truth import (
@@ -107,41 +105,6 @@ def render_spec(info: ModelInfo) -> RenderSpec:
     return RenderSpec(width=side, height=side, num_frames=info.num_frames)
 
 
-def rendered_batches(
-    n: int, *, seed: int, spec: RenderSpec, workers: int = 1, batch: int = BATCH
-) -> Iterator[RenderedClips]:
-    """Clips 0 to n-1 of `seed` in order, a batch at a time, rendered ahead by other processes.
-
-    Args:
-        n: how many clips.
-        seed: of the clips.
-        spec: size and variety.
-        workers: processes that render; 1 renders in this one. They start once for all batches.
-        batch: clips at a time; at most `workers` + 2 batches are held.
-
-    Raises:
-        ParameterError: `n` is not positive.
-    """
-    if n < 1:
-        raise ParameterError(f"At least one clip must be rendered, got {n}.")
-    jobs: list[dict[str, Any]] = [
-        {"n": min(batch, n - first), "first": first, "seed": seed, "spec": spec}
-        for first in range(0, n, batch)
-    ]
-    if workers <= 1:
-        for job in jobs:
-            yield render_clips(**job)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        ahead: deque[Any] = deque()
-        for job in jobs:
-            ahead.append(pool.apply_async(render_clips, kwds=job))
-            if len(ahead) > workers + 1:
-                yield ahead.popleft().get()
-        while ahead:
-            yield ahead.popleft().get()
-
-
 def score_rendered(
     engine: Asked,
     methods: Sequence[str] | None = None,
@@ -182,7 +145,9 @@ def score_rendered(
     before: dict[str, Maps] = {}
     grid = engine.info.patch_grid
     done = 0
-    for clips in rendered_batches(n, seed=seed, spec=render_spec(engine.info), workers=workers):
+    for clips in rendered_batches(
+        n, seed=seed, spec=render_spec(engine.info), workers=workers, batch=BATCH
+    ):
         masks = clips.moving_mask()
         for i in range(len(clips)):
             clip = engine.open(clips.frames[i])

@@ -7,14 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stam_core.actions import RenderedClips, RenderSpec, render_clips
+from stam_core.actions import RenderedClips, RenderSpec, render_clips, rendered_batches
 from stam_core.engine import Engine
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.metrics.rendered import (
     CONTROLS,
     TruthRow,
     render_spec,
-    rendered_batches,
     score_rendered,
 )
 from stam_core.metrics.truth import patch_shares
