@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stam_core.actions import things
+from stam_core.actions import things, things_behind, things_front
 from stam_core.actions.props import LARGEST_COVER, Props, draw_props
 from stam_core.actions.things import Prop
 
@@ -52,7 +52,7 @@ def test_the_mask_is_what_changed_and_repeats(layer):
 
 
 @pytest.mark.parametrize("size", [(56, 56), (90, 50), (50, 90), (16, 16)])
-@pytest.mark.parametrize("maker", things.FRONT)
+@pytest.mark.parametrize("maker", things_front.FRONT)
 def test_what_stands_in_front_leaves_the_person_to_be_seen(maker, size):
     width, height = size
     for seed in range(25):
@@ -65,7 +65,9 @@ def test_what_stands_in_front_leaves_the_person_to_be_seen(maker, size):
         assert 0.0 <= planes.min() <= planes.max() <= 1.0
 
 
-@pytest.mark.parametrize("maker", sorted(set(things.BEHIND), key=lambda maker: maker.__name__))
+@pytest.mark.parametrize(
+    "maker", sorted(set(things_behind.BEHIND), key=lambda maker: maker.__name__)
+)
 def test_what_is_behind_shows_and_keeps_its_colours_in_range(maker):
     shown = 0
     for seed in range(12):

@@ -179,10 +179,19 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(options, tmp_path, fre
 
 
 def test_nothing_is_embedded_twice(options, monkeypatch):
+    calls = []
+    embed = finetune_stages._embed_view
+    monkeypatch.setattr(
+        finetune_stages, "_embed_view", lambda *given: calls.append(given) or embed(*given)
+    )
     fine_tune(options, silent)
+    first, weights = len(calls), stored(options.out)
+    assert first > 0, "the first run embeds"
     (options.work_folder / "fine-tune.pt").unlink()
-    monkeypatch.setattr(finetune_stages, "_embed_view", lambda *_: pytest.fail("embedded again"))
     fine_tune(options, silent)
+    assert len(calls) == first, "the second run embeds nothing"
+    again = stored(options.out)
+    assert all(torch.equal(weights[key], again[key]) for key in weights)
 
 
 def test_another_folder_or_option_is_not_gone_on_from(options):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stam_core.actions.things import BEHIND, FRONT, Layer, Place, Prop
+from stam_core.actions.things import Layer, Place, Prop
+from stam_core.actions.things_behind import BEHIND
+from stam_core.actions.things_front import FRONT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -167,6 +167,7 @@ class OutputFolder:
             try:
                 paths = self._claim(f"{safe_stem(clip_name)}.{kind}", endings)
                 yield paths
+            # Ctrl-C included: no half-written file may stay behind; the error goes on its way.
             except BaseException:
                 for path in paths:
                     path.unlink(missing_ok=True)

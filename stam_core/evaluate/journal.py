@@ -52,6 +52,7 @@ class Journal:
         try:
             self._lock()
             self._begin(header)
+        # Whatever it is, Ctrl-C included: the lock is let go, and the error goes on its way.
         except BaseException:
             self.close()
             raise

@@ -7,14 +7,14 @@ moving limbs goes through the same crop as the frames.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from stam_core.actions import RenderSpec, rendered_batches
+from stam_core.actions import RenderedClips, RenderSpec, rendered_batches
 from stam_core.explain import EXPLAINERS, find_explainer
 from stam_core.metrics.chance import DRAWS, TruthScore, TruthSummary, summarise
 from stam_core.metrics.truth import (
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 BATCH = 16  # clips rendered at a time: 10 MB at 112 px
 Maps = tuple["NDArray[np.floating] | None", "NDArray[np.floating] | None"]  # [T]; [T,h,w]
+Judged = dict[str, TruthScore | None]  # one map's scores, by the score's name
+Scores = dict[tuple[str, str], list[TruthScore | None]]  # by method and score, one a clip
 
 
 class Asked(Protocol):
@@ -140,14 +142,29 @@ def score_rendered(
     names = list(EXPLAINERS) if methods is None else list(methods)
     for name in names:
         find_explainer(name)
-    found: dict[tuple[str, str], list[TruthScore | None]] = defaultdict(list)
-    crossed: dict[tuple[str, str], list[TruthScore | None]] = defaultdict(list)
+    found: Scores = defaultdict(list)
+    crossed: Scores = defaultdict(list)
     before: dict[str, Maps] = {}
-    grid = engine.info.patch_grid
-    done = 0
-    for clips in rendered_batches(
+    batches = rendered_batches(
         n, seed=seed, spec=render_spec(engine.info), workers=workers, batch=BATCH
-    ):
+    )
+    answers = _explained(engine, batches, names, controls=controls)
+    for done, (maps, judge) in enumerate(answers):
+        judge = partial(judge, tolerance=tolerance)
+        _collect(found, maps, partial(judge, draws=draws, seed=done))
+        _collect(crossed, before, partial(judge, draws=1, seed=0))
+        before = maps
+        if progress:
+            progress("scoring explanations", (done + 1) / n)
+    return _rows(found, crossed)
+
+
+def _explained(
+    engine: Asked, batches: Iterator[RenderedClips], names: list[str], *, controls: bool
+) -> Iterator[tuple[dict[str, Maps], Callable[..., Judged]]]:
+    """Of every clip: each method's maps, and `_judge` with the clip's truth filled in."""
+    grid = engine.info.patch_grid
+    for clips in batches:
         masks = clips.moving_mask()
         for i in range(len(clips)):
             clip = engine.open(clips.frames[i])
@@ -155,21 +172,13 @@ def score_rendered(
             maps = {name: _maps(engine.explain(clip, method=name)) for name in names}
             if controls:
                 maps |= {name: ask(clip.frames, grid, box) for name, ask in CONTROLS.items()}
-            shares = patch_shares(masks[i][clip.frame_indices], grid, box)
             judge = partial(
                 _judge,
                 keys=clips.key_frames[i][clip.frame_indices],
                 deciding=clips.deciding[i][clip.frame_indices],
-                shares=shares,
-                tolerance=tolerance,
+                shares=patch_shares(masks[i][clip.frame_indices], grid, box),
             )
-            _collect(found, maps, partial(judge, draws=draws, seed=done))
-            _collect(crossed, before, partial(judge, draws=1, seed=0))
-            before = maps
-            done += 1
-            if progress:
-                progress("scoring explanations", done / n)
-    return _rows(found, crossed)
+            yield maps, judge
 
 
 def _maps(explanation: Explanation) -> Maps:
@@ -185,10 +194,10 @@ def _judge(
     tolerance: int,
     draws: int,
     seed: int,
-) -> dict[str, TruthScore | None]:
+) -> Judged:
     """The scores that a method's output allows: of frames, of patches, or of both."""
     frames, patches = maps
-    scores: dict[str, TruthScore | None] = {}
+    scores: Judged = {}
     if frames is not None:
         scores[KEY_FRAME_RECALL] = key_frame_recall(frames, keys, draws=draws, seed=seed)
         scores[DECIDING_FRAME_RECALL] = key_frame_recall(
@@ -203,19 +212,16 @@ def _judge(
 
 
 def _collect(
-    into: dict[tuple[str, str], list[TruthScore | None]],
+    into: Scores,
     maps: dict[str, Maps],
-    judge: Callable[[Maps], dict[str, TruthScore | None]],
+    judge: Callable[[Maps], Judged],
 ) -> None:
     for method, both in maps.items():
         for kind, score in judge(both).items():
             into[method, kind].append(score)
 
 
-def _rows(
-    found: dict[tuple[str, str], list[TruthScore | None]],
-    crossed: dict[tuple[str, str], list[TruthScore | None]],
-) -> list[TruthRow]:
+def _rows(found: Scores, crossed: Scores) -> list[TruthRow]:
     """One row for each method and score; scores together, in the order of the methods."""
     rows = []
     for kind in (KEY_FRAME_RECALL, DECIDING_FRAME_RECALL, MASS_IN_MASK, POINTING_GAME):

@@ -36,6 +36,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     except (OSError, RuntimeError, SafetensorError) as error:
         _discard(part)
         raise TrainingError(_why_not(path, error)) from error
+    # Ctrl-C and our own bugs: no half-written file may stay behind; the error goes on its way.
     except BaseException:
         _discard(part)
         raise

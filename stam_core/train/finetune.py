@@ -13,17 +13,16 @@ from typing import Any
 
 import torch
 
-from stam_core.engine import pick_device
 from stam_core.models.stam import Stam
 from stam_core.train.checkpoint import write_checkpoint
 from stam_core.train.clip_cache import CacheSpec, decode_into_cache
-from stam_core.train.distributed import first_process_first, joined, wait_for_all, world
+from stam_core.train.distributed import first_process_first, wait_for_all, world
 from stam_core.train.errors import TrainingError
 from stam_core.train.files import check_writable, guarded, write_json, write_whole
 from stam_core.train.finetune_options import FineTuneOptions
 from stam_core.train.finetune_stages import TrainingClips, train_all, train_on_embeddings
 from stam_core.train.folder import LabelledClip, Skipped, count_by_class, list_clips, split_clips
-from stam_core.train.rendered import log_progress, plain, silent
+from stam_core.train.run import joined_run, plain
 from stam_core.train.start import replace_head, start_model
 from stam_core.train.validate import validate
 from stam_core.types import Progress
@@ -76,10 +75,7 @@ def fine_tune(options: FineTuneOptions, progress: Progress | None = None) -> Fin
             the work folder is of other options.
         TrainingStoppedError: a signal asked for it; everything is saved.
     """
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    with joined(str(pick_device(options.device))) as device:
-        report = (progress or log_progress()) if world().rank == 0 else silent
+    with joined_run(options, progress) as (device, report):
         return _fine_tune(replace(options, device=device), report)
 
 

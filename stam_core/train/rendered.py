@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,25 +15,23 @@ from stam_core.actions.dataset import RenderSpec
 from stam_core.actions.motions import LABELS
 from stam_core.actions.pose_loss import PoseHeads
 from stam_core.actions.store import ClipStore, open_store
-from stam_core.engine import pick_device
 from stam_core.evaluate import evaluate_rendered
 from stam_core.models.stam import Stam
 from stam_core.train.checkpoint import write_checkpoint
-from stam_core.train.distributed import first_process_first, joined, wait_for_all, world
+from stam_core.train.distributed import first_process_first, wait_for_all, world
 from stam_core.train.files import check_writable, guarded, write_json
 from stam_core.train.options import PREPROCESSING, TrainOptions
+from stam_core.train.run import joined_run, plain
 from stam_core.train.stages import train_joint, train_space
 from stam_core.train.time_stage import train_time
 from stam_core.types import Progress
 
-logger = logging.getLogger(__name__)
 # Training clips have seeds beyond 32 bits, so no seed that a person gives an evaluation meets them.
 TRAINING_SEEDS = 2**32
 # Plain clips are numbered from here: they repeat no motion of the cluttered ones.
 FIRST_PLAIN_CLIP = 1_000_000
 # At timm's 0.02 the patches hardly know where they are, and joints are not found.
 _POSITION_STD = 0.2
-_TELL_EVERY = 5.0  # seconds between two lines of the log
 
 
 def train(options: TrainOptions, progress: Progress | None = None) -> Path:
@@ -55,10 +52,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> Path:
         TrainingError: a file cannot be written, or the work folder is of other options.
         TrainingStoppedError: a signal asked for it; everything is saved.
     """
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    with joined(str(pick_device(options.device))) as device:
-        report = (progress or log_progress()) if world().rank == 0 else silent
+    with joined_run(options, progress) as (device, report):
         return _train(replace(options, device=device), report)
 
 
@@ -134,27 +128,3 @@ def _write(model: Stam, options: TrainOptions) -> None:
         if value is not None and key not in left_out
     }
     write_checkpoint(options.out, model, labels=LABELS, preprocessing=PREPROCESSING, recipe=recipe)
-
-
-def plain(options: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of options
-    """Options as JSON can hold them."""
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in asdict(options).items()
-    }
-
-
-def log_progress() -> Progress:
-    """Progress as lines of the log, one every few seconds."""
-    last = [-_TELL_EVERY]
-
-    def told(word: str, share: float) -> None:
-        if share >= 1.0 or time.monotonic() - last[0] >= _TELL_EVERY:
-            last[0] = time.monotonic()
-            logger.info("%s (%.1f %%)", word, 100 * share)
-
-    return told
-
-
-def silent(word: str, share: float) -> None:
-    """Only the first process tells how far all of them are."""
