@@ -52,7 +52,7 @@ EXAMPLES = (
     Example("sit down", "sit-down.mp4", "Sitting down", 78, 9),
     Example("stand up", "stand-up.mp4", "Standing up", 78, 9),
     Example("fall down", "fall-down.mp4", "Falling down", 70, 7),
-    Example("pick up", "pick-up.mp4", "Picking something up", 78, 11),
+    Example("pick up", "pick-up.mp4", "Picking up", 78, 11),
 )
 
 
