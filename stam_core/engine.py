@@ -6,7 +6,8 @@ The browser, Python and the command line all go through here and get the same nu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,11 +16,11 @@ import torch
 from cachetools import LRUCache
 
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.explain import configure, find_explainer
-from stam_core.explain import run as run_explainer
+from stam_core.explain import Explainer, configure, find_explainer
+from stam_core.explain.base import Scores, set_down
 from stam_core.models import load_model
 from stam_core.record import StagedModel, Subject
-from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress
+from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress, Target
 from stam_core.video import clip_from_array, crop_box, open_clip, preprocess
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class Engine:
         *,
         method: str = "rollout",
         target: int | str | None = None,
+        foil: int | str | None = None,
         **parameters: Any,  # noqa: ANN401 - each method's own fields, checked against them
     ) -> Explanation:
         """Raw scores of one method for one clip.
@@ -190,22 +192,81 @@ class Engine:
             clip: From `open`.
             method: A key of `EXPLAINERS`.
             target: Class index or label for methods that use one; None: the predicted class.
+            foil: Class that the target is held against ("why not this one?"); None: none.
             parameters: The method's own; see `parameter_specs`.
 
         Raises:
             UnknownNameError: No such method, parameter or label.
             ParameterError: A value is out of range.
         """
+        for explanation in self.stream(clip, method=method, target=target, foil=foil, **parameters):
+            last = explanation
+        return last
+
+    def stream(
+        self,
+        clip: Clip,
+        *,
+        method: str,
+        target: int | str | None = None,
+        foil: int | str | None = None,
+        **parameters: Any,  # noqa: ANN401
+    ) -> Iterator[Explanation]:
+        """As `explain`, partial explanations first where the method has any; the last is whole.
+
+        The model is free for others between two of them; whoever has seen enough closes the stream.
+        """
         found = find_explainer(method)
         explainer = configure(found, self.info, parameters)
-        wanted = None if target is None else self._class_index(target)
-        with self._lock:
-            subject = self._subject(clip)
-            if wanted is None and found.info.uses_target:
-                wanted = int(subject.trace().logits.argmax())
-            explanation = run_explainer(explainer, subject, wanted)
-            self._keep(clip, subject)
-        return explanation
+        asked = None
+        if found.info.uses_target:
+            asked = self.target(clip, target, foil)
+        elif target is not None or foil is not None:
+            self._check_classes(target, foil)
+        return self._stream(clip, explainer, asked)
+
+    def target(
+        self, clip: Clip, target: int | str | None = None, foil: int | str | None = None
+    ) -> Target:
+        """The class to speak about, None: the predicted one; and the one it is held against.
+
+        Raises:
+            UnknownNameError: no such label.
+            ParameterError: no such class, or a class against itself.
+        """
+        index, other = self._check_classes(target, foil)
+        if index is None:
+            index = int(self.predict(clip).logits.argmax())
+        if other == index:
+            raise ParameterError(
+                f"{self.info.labels[index]!r} cannot be held against itself. Choose another class."
+            )
+        return Target(index, other)
+
+    def _check_classes(
+        self, target: int | str | None, foil: int | str | None
+    ) -> tuple[int | None, int | None]:
+        return (
+            None if target is None else self._class_index(target),
+            None if foil is None else self._class_index(foil),
+        )
+
+    def _stream(
+        self, clip: Clip, explainer: Explainer, target: Target | None
+    ) -> Iterator[Explanation]:
+        steps: Iterator[Scores] | None = None
+        seconds = 0.0  # of the computing alone
+        while True:
+            with self._lock:
+                started = time.perf_counter()
+                subject = self._subject(clip)
+                steps = steps or explainer.stream(subject, target)
+                scores = next(steps, None)
+                self._keep(clip, subject)
+                seconds += time.perf_counter() - started
+            if scores is None:
+                return
+            yield set_down(explainer, scores, target, seconds=seconds)
 
     def edit(
         self,

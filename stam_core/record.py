@@ -25,6 +25,10 @@ FRAMES_AT_ONCE = 16
 RECORDED_AT_ONCE = 4
 
 
+# Frame tokens that pass through the temporal stage together; at ViT-B 4096 of them need 60 MB.
+TOKENS_AT_ONCE = 4096
+
+
 class StagedModel(Protocol):
     """What a model with a spatial and a separate temporal stage offers to be recorded."""
 
@@ -219,6 +223,33 @@ class Subject:
                 self.model, self.x, maps=maps, patch_grid=self.patch_grid, dtype=self.dtype
             )
         return self.traces[maps]
+
+    @torch.no_grad()
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Other frames through the spatial stage: x [n,3,S,S] -> [n,D] on the CPU."""
+        return embed_frames(self.model, x.to(self.x.device), dtype=self.dtype).cpu()
+
+    @torch.no_grad()
+    def classify(
+        self, embeddings: torch.Tensor, positions: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Other rows of frames through the temporal stage, some at a time.
+
+        Args:
+            embeddings: [M,n,D]; any n, 0 included.
+            positions: [M,n] slots 0..T-1; None: 0..n-1.
+
+        Returns:
+            Logits [M,K] float32 on the CPU.
+        """
+        device = self.x.device
+        at_once = max(1, TOKENS_AT_ONCE // (embeddings.shape[1] + 1))
+        parts = []
+        for start in range(0, len(embeddings), at_once):
+            rows = slice(start, start + at_once)
+            at = None if positions is None else positions[rows].to(device)
+            parts.append(self.model.classify(embeddings[rows].to(device), at).float().cpu())
+        return torch.cat(parts)
 
     @property
     def n_bytes(self) -> int:

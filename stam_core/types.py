@@ -9,7 +9,7 @@ All records are frozen. Arrays inside them are not to be written to; make a new 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -165,6 +165,19 @@ class Prediction(_ShapeRepr):
         return [(self.labels[i], float(self.probabilities[i])) for i in order]
 
 
+@dataclass(frozen=True)
+class Target:
+    """What an explanation speaks about: a class's logit, or how far it lies above another's."""
+
+    index: int  # class, 0..K-1
+    foil: int | None = None  # "why `index` rather than this class?"; None: the class by itself
+
+    def of(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits [...,K] -> [...]."""
+        value = logits[..., self.index]
+        return value if self.foil is None else value - logits[..., self.foil]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace(_ShapeRepr):
     """What one recorded forward pass of one clip left behind. Tensors are float32 on the CPU."""
@@ -200,7 +213,15 @@ class Explanation(_ShapeRepr):
     parameters: dict[str, Any]  # the method's fields as used
     passes: float  # cost, in full forward passes of the model
     seconds: float  # wall clock
+    foil: int | None = None  # the scores are about `target` rather than this class
+    pairs: NDArray[np.float32] | None = None  # [T,T] symmetric, zero diagonal: of two frames
+    # Named rows of values [n] that are no score of a frame each: curves, distributions.
+    series: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    details: Mapping[str, float] = field(default_factory=dict)  # named checks and single figures
+    done: float = 1.0  # share of the work behind these scores; below 1 in a stream of partial ones
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.patches is not None:
             _require(len(self.frames) == len(self.patches), "frames and patches must agree on T")
+        if self.frames is not None and self.pairs is not None:
+            _require(len(self.frames) == len(self.pairs), "frames and pairs must agree on T")

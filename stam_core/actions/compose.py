@@ -135,7 +135,8 @@ def _draw(
     parts[draw_props(planes, props, share, layer="front")] = 0
     np.clip(planes, 0.0, 1.0, out=planes)
     frames = np.ascontiguousarray((255.0 * planes + 0.5).astype(np.uint8).transpose(0, 2, 3, 1))
-    return apply_footage(frames, Footage.random(rng, clutter), rng), parts
+    footage = Footage.random(rng, clutter, person=view.scale / view.side)
+    return apply_footage(frames, footage, rng), parts
 
 
 def surroundings(

@@ -22,6 +22,7 @@ _RESAMPLING = {
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 _KNEE = 0.8  # above it brightness is compressed rather than cut off
 _EXPOSURES = (0.25, 0.65)  # between these a camera keeps the average brightness
+_LEAST_PERSON = 0.33  # height share times resolution: about 42 pixels of a picture of 128
 GREY_SHARE = 0.10  # of clips at full strength
 
 
@@ -64,12 +65,16 @@ class Footage:
     overlay: Overlay | None = None
 
     @classmethod
-    def random(cls, rng: np.random.Generator, strength: float = 1.0) -> Footage:
+    def random(
+        cls, rng: np.random.Generator, strength: float = 1.0, *, person: float = 1.0
+    ) -> Footage:
         """What may have happened to one clip.
 
         Args:
             rng: settles everything random.
             strength: in [0,1]; 0 changes nothing, 1 is all that home and archive footage has.
+            person: share of the picture's height that a standing person takes; who is far away is
+                not filmed in low resolution too, or no limb could be told.
         """
         if strength <= 0.0:
             return cls()
@@ -85,6 +90,7 @@ class Footage:
         noisy = happens(0.6)
         noise = float(rng.uniform(0.5, 3.0) if rng.random() < 0.75 else rng.uniform(3.0, 9.0))
         small = happens(0.3)
+        least_scale = min(1.0, _LEAST_PERSON / person)
         return cls(
             exposure=around(0.22),
             gamma=float(np.exp(around(0.16))),
@@ -96,8 +102,12 @@ class Footage:
             vignette=float(rng.uniform(0.05, 0.45)) * strength if happens(0.3) else 0.0,
             drift=around(0.2) if happens(0.3) else 0.0,
             flicker=float(rng.uniform(0.01, 0.1)) * strength if happens(0.25) else 0.0,
-            blur=float(rng.uniform(0.3, 1.3)) * strength if happens(0.2) and not small else 0.0,
-            scale=float(1.0 - strength * rng.uniform(0.05, 0.5)) if small else 1.0,
+            blur=float(rng.uniform(0.3, 1.3)) * strength * min(1.0, person)
+            if happens(0.2) and not small
+            else 0.0,
+            scale=max(least_scale, float(1.0 - strength * rng.uniform(0.05, 0.5)))
+            if small
+            else 1.0,
             enlarging=_enlarging(rng),
             luma_noise=noise * strength if noisy else 0.0,
             chroma_noise=noise * strength * float(rng.uniform(0.0, 0.6)) if noisy else 0.0,

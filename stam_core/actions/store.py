@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHUNK = 32  # clips rendered between two writes
 # Raised with every change of what is rendered or stored: an older store is not gone on with.
-VERSION = 2
+VERSION = 3
 _TRUTH = ("labels", "joints", "depths", "inside", "key_frames", "deciding")  # of RenderedClips
 
 

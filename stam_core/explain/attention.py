@@ -12,6 +12,7 @@ from stam_core.explain.base import Explainer, ExplainerInfo, Scores, choice
 
 if TYPE_CHECKING:
     from stam_core.record import Subject
+    from stam_core.types import Target
 
 FUSED = ("mean", "max", "min")
 LAYER_HELP = "A layer, counted from 1 at the input; 'last', or 'all' for the mean over layers."
@@ -70,7 +71,7 @@ class TemporalAttention(Explainer):
         ),
     )
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Frames [T]; for mean or one head they sum to 1 with what CLS gives itself."""
         del target  # attention knows no class
         rows = subject.trace().time_maps[:, :, 0]  # [L,H,T+1]
@@ -108,7 +109,7 @@ class SpatialAttention(Explainer):
         ),
     )
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Patches [T,h,w]; each frame sums to 1 minus what CLS gives itself (mean or one head)."""
         del target  # attention knows no class
         trace = subject.trace()

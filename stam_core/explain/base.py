@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-import numpy as np
-
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.types import Explanation, ModelInfo
+from stam_core.types import Explanation, ModelInfo, Target
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from stam_core.record import Subject
 
+# What a method can give; see `types.Explanation` for their shapes.
+Output = Literal["frames", "patches", "pairs", "series"]
 # A limit or list of choices that depends on the model.
 ModelSize = Literal["space_layers", "time_layers", "space_heads", "time_heads"]
 CONFIG_FIELD: dict[ModelSize, str] = {
@@ -38,7 +41,7 @@ class ExplainerInfo:
     title: str
     summary: str  # one sentence: what the scores are
     paper: str  # author, arXiv number; "" where there is none
-    outputs: frozenset[Literal["frames", "patches"]]
+    outputs: frozenset[Output]
     signed: bool
     uses_target: bool
     passes: str  # cost, in words
@@ -93,8 +96,12 @@ class Scores:
 
     frames: torch.Tensor | None = None  # [T]
     patches: torch.Tensor | None = None  # [T,h,w]
+    pairs: torch.Tensor | None = None  # [T,T]
+    series: Mapping[str, torch.Tensor] = field(default_factory=dict)  # [n] each
+    details: Mapping[str, float] = field(default_factory=dict)
     unattributed: float | None = None
     passes: float = 1.0
+    done: float = 1.0  # share of the work that these scores rest on
 
 
 class Explainer:
@@ -102,9 +109,20 @@ class Explainer:
 
     info: ClassVar[ExplainerInfo]
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
-        """Raw scores of one clip; `target` is a class index where the method uses one."""
-        raise NotImplementedError
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
+        """Raw scores of one clip; `target` is given where the method uses one."""
+        for scores in self.stream(subject, target):
+            last = scores
+        return last
+
+    def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
+        """Partial scores, better and better, the final ones last.
+
+        A method writes `scores`, or this where its answer can grow. Between two of them the model
+        must be as it was, without hooks or gradients: others may ask it in the meantime, and
+        nobody may ask on.
+        """
+        yield self.scores(subject, target)
 
 
 def _model_size(size: ModelSize, info: ModelInfo) -> int:
@@ -173,22 +191,40 @@ def configure(method: type[Explainer], info: ModelInfo, parameters: dict[str, An
     return method(**{name: checked(specs[name], value) for name, value in parameters.items()})
 
 
-def run(explainer: Explainer, subject: Subject, target: int | None) -> Explanation:
+def run(explainer: Explainer, subject: Subject, target: Target | None) -> Explanation:
     """Compute the scores and set down what they are."""
     started = time.perf_counter()
     scores = explainer.scores(subject, target)
-    frames, patches = (
-        None if part is None else part.detach().cpu().numpy().astype(np.float32)
-        for part in (scores.frames, scores.patches)
-    )
+    return set_down(explainer, scores, target, seconds=time.perf_counter() - started)
+
+
+def set_down(
+    explainer: Explainer, scores: Scores, target: Target | None, *, seconds: float
+) -> Explanation:
+    """The scores of one method as the record that leaves the core."""
+    if not explainer.info.uses_target:
+        target = None
     return Explanation(
         method=explainer.info.name,
-        target=target if explainer.info.uses_target else None,
-        frames=frames,
-        patches=patches,
+        target=None if target is None else target.index,
+        foil=None if target is None else target.foil,
+        frames=_array(scores.frames),
+        patches=_array(scores.patches),
+        pairs=_array(scores.pairs),
+        series={name: _as_array(row) for name, row in scores.series.items()},
+        details=dict(scores.details),
         signed=explainer.info.signed,
         unattributed=scores.unattributed,
         parameters=asdict(cast("Any", explainer)),
         passes=scores.passes,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
+        done=scores.done,
     )
+
+
+def _array(scores: torch.Tensor | None) -> NDArray[np.float32] | None:
+    return None if scores is None else _as_array(scores)
+
+
+def _as_array(scores: torch.Tensor) -> NDArray[np.float32]:
+    return scores.detach().float().cpu().numpy()

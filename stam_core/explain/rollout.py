@@ -13,7 +13,7 @@ from einops import rearrange
 
 from stam_core.explain.attention import join_heads
 from stam_core.explain.base import Explainer, ExplainerInfo, Scores, choice, number
-from stam_core.types import HeadFusion
+from stam_core.types import HeadFusion, Target
 
 if TYPE_CHECKING:
     from stam_core.record import Subject
@@ -149,7 +149,7 @@ class TemporalRollout(Rollout):
         caveat=CAVEAT,
     )
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Frames [T]; with `unattributed` they sum to 1."""
         del target  # rollout knows no class
         row = self.time_row(subject, self.start_layer)
@@ -181,7 +181,7 @@ class SpatialRollout(Rollout):
         caveat=CAVEAT + " A frame's map does not depend on the other frames.",
     )
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Patches [T,h,w]; a frame sums to 1 minus the share left on its CLS."""
         del target  # rollout knows no class
         rows = self.space_rows(subject, self.start_layer)
@@ -226,7 +226,7 @@ class SpaceTimeRollout(Rollout):
         caveat=CAVEAT,
     )
 
-    def scores(self, subject: Subject, target: int | None) -> Scores:
+    def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Patches [T,h,w] and their sums by frame [T]; with `unattributed` they sum to 1."""
         del target  # rollout knows no class
         space = self.space_rows(subject, self.start_layer)  # [T,N+1]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from stam_core.errors import WeightsError
+from stam_core.models.conv_stem import STRIDE
 from stam_core.models.stam import StamConfig
 from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
 
@@ -29,6 +30,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "side": (8, 1024),
     "resize_side": (8, 2048),
     "patch_size": (1, 128),
+    "stem_width": (0, 256),
     "width": (1, 4096),
     "depth": (1, 64),
     "heads": (1, 64),
@@ -179,6 +181,10 @@ def _read_labels(values: object, num_classes: int) -> tuple[str, ...]:
 def _check_agreement(config: StamConfig, preprocessing: Preprocessing) -> None:
     if config.side % config.patch_size:
         raise ValueError(f"side {config.side} is not a multiple of patch_size {config.patch_size}")
+    if config.stem_width and config.patch_size % STRIDE:
+        raise ValueError(
+            f"patch_size {config.patch_size} is not a multiple of {STRIDE}, the stem's stride"
+        )
     for heads in ("heads", "time_heads"):
         if config.width % getattr(config, heads):
             raise ValueError(

@@ -14,8 +14,11 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from einops import rearrange
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
+
+from stam_core.models.conv_stem import stem_embedding
 
 # timm's own default is 1e-6; the published weights were trained with torch's (logits move by 1e-3).
 LAYER_NORM_EPS = 1e-5
@@ -27,6 +30,7 @@ class StamConfig:
 
     side: int = 224  # S, pixels
     patch_size: int = 16  # pixels
+    stem_width: int = 0  # channels of a convolutional stem's first step; 0: none, as published
     width: int = 768  # D
     depth: int = 12  # spatial layers
     heads: int = 12  # spatial heads
@@ -133,7 +137,13 @@ class TemporalTransformer(nn.Module):
 
 def spatial_transformer(config: StamConfig) -> VisionTransformer:
     """The ViT that sees one frame at a time, with a named tap after each softmax."""
+    embed = (
+        stem_embedding(config.stem_width, config.side, config.patch_size)
+        if config.stem_width
+        else PatchEmbed
+    )
     spatial = VisionTransformer(
+        embed_layer=embed,
         img_size=config.side,
         patch_size=config.patch_size,
         embed_dim=config.width,

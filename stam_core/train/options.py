@@ -17,8 +17,8 @@ from stam_core.models.stam import StamConfig
 from stam_core.types import Preprocessing
 
 CONFIG = StamConfig(
-    side=112,
-    patch_size=14,
+    side=128,
+    patch_size=16,
     width=128,
     depth=4,
     heads=4,
@@ -28,7 +28,7 @@ CONFIG = StamConfig(
     num_classes=len(LABELS),
 )
 # Values in [-1,1] train markedly better here than the [0,1] of the published STAM.
-PREPROCESSING = Preprocessing(resize_side=112, side=112, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+PREPROCESSING = Preprocessing(resize_side=128, side=128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 @dataclass(frozen=True, kw_only=True)
