@@ -11,7 +11,7 @@ from torch import nn
 from stam_core.actions.figure import MIRRORED_PARTS
 from stam_core.actions.skeleton import JOINTS, MIRRORED_JOINTS
 
-BINS = 28  # rows and columns that CLS tells apart: 4 pixels each at 112
+BINS = 32  # rows and columns that CLS tells apart: 4 pixels each at 128
 _BIN_SPREAD = 1.0  # standard deviation, in bins, of the target around the true place
 
 

@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
 
 
 class ConvStem(nn.Sequential):
-    """Three steps down, each halving the picture; the last two followed by a residual block."""
+    """Three steps down, each halving the picture; residual blocks after the second and third."""
 
     def __init__(self, width: int) -> None:
         """`width` channels after the first step, twice and four times as many after the next."""
@@ -53,6 +53,7 @@ class ConvStem(nn.Sequential):
             LayerNorm2d(2 * width),
             nn.ReLU(),
             down(2 * width, 4 * width),
+            ResidualBlock(4 * width),
             ResidualBlock(4 * width),
             LayerNorm2d(4 * width),
             nn.ReLU(),

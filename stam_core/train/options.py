@@ -19,12 +19,13 @@ from stam_core.types import Preprocessing
 CONFIG = StamConfig(
     side=128,
     patch_size=16,
+    stem_width=16,
     width=128,
     depth=4,
     heads=4,
     num_frames=16,
     time_depth=3,
-    time_feedforward=512,
+    time_feedforward=256,
     num_classes=len(LABELS),
 )
 # Values in [-1,1] train markedly better here than the [0,1] of the published STAM.
@@ -92,10 +93,10 @@ class TrainOptions(StageOptions):
     }
 
     out: Path = Path("assets/stam-actions.safetensors")
-    clips: int = 20_700  # of the full variety
-    plain_clips: int = 3680  # before plain walls, for the beginning
-    space_steps: int = 5600  # of `batch_frames` frames
-    time_steps: int = 3000  # of `batch_clips` stored clips
+    clips: int = 18_400  # of the full variety
+    plain_clips: int = 2300  # before plain walls, for the beginning
+    space_steps: int = 4800  # of `batch_frames` frames
+    time_steps: int = 2500  # of `batch_clips` stored clips
     joint_steps: int = 0  # of `batch_frames` frames, both stages; 0: leave them as they are
     batch_frames: int = 128
     batch_clips: int = 128

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Share of the spatial steps that see plain walls only, and share after which all have the full
 # variety.
-_PLAIN_UNTIL, _FULL_FROM = 0.15, 0.45
+_PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
 
 
 def train_space(
