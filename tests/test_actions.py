@@ -299,9 +299,9 @@ def test_patch_targets_by_hand():
 
 
 def test_bin_targets_peak_where_the_joint_is():
-    targets = bin_targets(torch.tensor([[[10.0, 110.0]]]), side=112)
-    assert targets.shape == (1, 1, 2, 28)
-    assert targets.argmax(-1).tolist() == [[[2, 27]]]
+    targets = bin_targets(torch.tensor([[[10.0, 126.0]]]), side=128)
+    assert targets.shape == (1, 1, 2, 32)
+    assert targets.argmax(-1).tolist() == [[[2, 31]]]
     torch.testing.assert_close(targets.sum(-1), torch.ones(1, 1, 2))
 
 

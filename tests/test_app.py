@@ -26,7 +26,7 @@ from app import controls, guard, model_choice, model_part, payload, text
 from app.analysis import Analyst, View
 from app.backstage import Backstage
 from app.components import ExamplePicker, FactSheet, FrameStrip, ParameterPanel, Predictions
-from app.components.base import FOLDER
+from app.components.base import FOLDER, SHARED_FOLDER
 from app.inspect_tab import build_inspect_tab, event_data
 from app.model_choice import ModelDesk
 from app.model_part import ModelHandlers, build_model_choice, build_model_offer
@@ -44,6 +44,7 @@ from stam_core.errors import (
 )
 from stam_core.explain import EXPLAINERS, parameter_specs
 from stam_core.models import model_info
+from stam_core.render import strip_data
 from stam_core.types import Clip, CropBox, Explanation, Prediction, VideoInfo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,7 +116,7 @@ def test_scores_state_each_methods_unattributed_part_once() -> None:
     clip = make_clip(np.zeros((2, 4, 4, 3), np.uint8))
     sent = payload.scores_payload(clip, both, both, TITLES)
     assert [line for line in sent["reading"] if "unattributed" in line] == [
-        text.UNATTRIBUTED.format(title="Method A", share="15.0 %")
+        strip_data.UNATTRIBUTED.format(title="Method A", share="15.0 %")
     ]
     assert sent["key"] == clip.digest
 
@@ -126,8 +127,8 @@ def test_one_method_set_two_ways_states_both_unattributed_parts() -> None:
     bars = make_explanation(frames=np.array([0.4, 0.3], np.float32), unattributed=0.3)
     sent = payload.scores_payload(make_clip(np.zeros((2, 4, 4, 3), np.uint8)), heat, bars, TITLES)
     assert sent["reading"][:2] == [
-        text.UNATTRIBUTED.format(title="Method A (heat map)", share="20.0 %"),
-        text.UNATTRIBUTED.format(title="Method A (bars)", share="30.0 %"),
+        strip_data.UNATTRIBUTED.format(title="Method A (heat map)", share="20.0 %"),
+        strip_data.UNATTRIBUTED.format(title="Method A (bars)", share="30.0 %"),
     ]
 
 
@@ -178,12 +179,12 @@ def test_the_clips_facts_are_told_plainly() -> None:
         "25 frames/s",
         "2.0 s",
         "2 of 50 frames used",
-        text.CROP_NOTE,
+        strip_data.CROP_NOTE,
     ]
     assert sent["notes"] == ["Frames repeat."]
     assert sent["crop"] == {"left": 0.125, "top": 0, "width": 0.75, "height": 1}
     whole = payload.clip_payload(clip, CropBox(0, 0, 1, 1), "clip")
-    assert text.CROP_NOTE not in whole["facts"]
+    assert strip_data.CROP_NOTE not in whole["facts"]
 
 
 def test_predictions_come_likeliest_first() -> None:
@@ -535,7 +536,7 @@ def test_the_page_is_served_privately() -> None:
 
 
 def test_our_scripts_never_write_html_and_templates_hold_no_code() -> None:
-    scripts = list(FOLDER.glob("*.js"))
+    scripts = [*FOLDER.rglob("*.js"), *SHARED_FOLDER.glob("*.js")]
     assert {"strip.js", "panel.js"} <= {script.name for script in scripts}
     for script in scripts:
         code = script.read_text(encoding="utf-8")

@@ -55,7 +55,7 @@ def test_training_writes_a_checkpoint_that_describes_itself(tiny):
     assert json.loads(metadata["preprocessing"])["mean"] == [0.5, 0.5, 0.5]
     model = Stam(config)
     model.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
-    assert model(torch.zeros(1, 16, 3, 112, 112)).shape == (1, len(LABELS))
+    assert model(torch.zeros(1, 16, 3, config.side, config.side)).shape == (1, len(LABELS))
     figures = json.loads(path.with_suffix(".json").read_text())
     assert figures["stages"]["joint"]["held_out"]["clips"] == 4
     assert any("rendering" in word for word in steps)
