@@ -25,19 +25,23 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
+from benchmarks.parity_timesformer import as_clips, timesformer_info, timesformer_outputs
 from stam_core.errors import StamError, WeightsError
 from stam_core.explain.rollout import rollout
 from stam_core.models import build_model
 from stam_core.models.checkpoint import Checkpoint, read_checkpoint
 from stam_core.models.stam import Stam, StamConfig
+from stam_core.models.timesformer import TimeSformer
 from stam_core.models.weights import fill
 from stam_core.record import record
 from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
 from stam_core.video import official_indices, preprocess
+from stam_core.video.sample_spread import spread_indices
 
 LOGITS = 2e-5  # fp32; reloading the official code itself moves them by 4e-6
 MAPS = 1e-5
 PIXELS = 1e-6
+INPUTS = {"input", "input_resized"}  # of a fixture's io_keys; the others are answers
 
 # The "model" of a fixture, by how it begins -> the family it belongs to.
 FAMILIES = {
@@ -130,26 +134,48 @@ class Fixture:
 def compare_stam(fixture: Fixture) -> Iterator[Comparison]:
     """Logits, embeddings, every attention map and both rollouts of a STAM."""
     golden = fixture.tensors().tensors
-    answers = set(fixture.facts["io_keys"]) - {"input"}
-    state = {name: golden[name] for name in golden.keys() - answers - {"input"}}
+    state = {name: golden[name] for name in golden.keys() - set(fixture.facts["io_keys"])}
     info = stam_info(fixture)
     clips = rearrange(golden["input"], "(b t) c y x -> b t c y x", t=info.num_frames)
-    ours = dict(stam_outputs(fixture, info, state, clips))
-    for output in sorted(answers):
+    yield from compare_outputs(fixture, dict(stam_outputs(fixture, info, state, clips)), golden)
+
+
+def compare_outputs(
+    fixture: Fixture, ours: dict[str, torch.Tensor], golden: dict[str, torch.Tensor]
+) -> Iterator[Comparison]:
+    """Every answer that the fixture names, and the logits that a recorded pass gave."""
+    family = fixture.family
+    for output in sorted(set(fixture.facts["io_keys"]) - INPUTS):
         if output in ours:
             tolerance = LOGITS if "logits" in output else MAPS
-            yield fixture.compare("stam", output, ours[output], golden[output], tolerance)
+            yield fixture.compare(family, output, ours[output], golden[output], tolerance)
         else:
-            yield fixture.missing("stam", output)
+            yield fixture.missing(family, output)
     recorded = ours["logits while recording"]
-    yield fixture.compare("stam", "logits while recording", recorded, golden["logits"], LOGITS)
+    yield fixture.compare(family, "logits while recording", recorded, golden["logits"], LOGITS)
+
+
+def compare_timesformer(fixture: Fixture) -> Iterator[Comparison]:
+    """Logits, tokens and every attention map of a TimeSformer, under either of its key forms."""
+    golden = fixture.tensors().tensors
+    state = {name: golden[name] for name in golden.keys() - set(fixture.facts["io_keys"])}
+    info = timesformer_info(fixture.name, fixture.facts)
+    model = loaded(fixture, info, state)
+    assert isinstance(model, TimeSformer)
+    clips, resized = (
+        as_clips(golden[name], fixture.facts) if name in golden else None
+        for name in ("input", "input_resized")
+    )
+    assert clips is not None
+    yield from compare_outputs(fixture, dict(timesformer_outputs(model, clips, resized)), golden)
 
 
 def stam_outputs(
     fixture: Fixture, info: ModelInfo, state: dict[str, torch.Tensor], clips: torch.Tensor
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """(name in the fixture, our answer) for clips [B,T,3,S,S]."""
-    model = loaded_stam(fixture, info, state)
+    model = loaded(fixture, info, state)
+    assert isinstance(model, Stam)
     v1 = {name: value for name, value in state.items() if not name.endswith("attn.qkv.bias")}
     with torch.no_grad():
         embeddings = model.embed_frames(clips)  # [B,T,D]
@@ -157,7 +183,7 @@ def stam_outputs(
         yield "inter.frame_cls", embeddings
         yield "inter.clip_embedding", model.embed_clip(embeddings)
         yield "inter.logits_mean_aggregate", model.head(embeddings.mean(dim=1))
-        yield "inter.logits_without_qkv_bias", loaded_stam(fixture, info, v1)(clips)
+        yield "inter.logits_without_qkv_bias", loaded(fixture, info, v1)(clips)
     traces = [record(model, clip, maps="full", patch_grid=info.patch_grid) for clip in clips]
     yield "logits while recording", torch.stack([trace.logits for trace in traces])
     kept = [trace.space_maps for trace in traces if trace.space_maps is not None]
@@ -201,12 +227,11 @@ def stam_info(fixture: Fixture) -> ModelInfo:
     )
 
 
-def loaded_stam(fixture: Fixture, info: ModelInfo, state: dict[str, torch.Tensor]) -> Stam:
+def loaded(fixture: Fixture, info: ModelInfo, state: dict[str, torch.Tensor]) -> nn.Module:
     """The model with the official state loaded strictly, under the official names."""
     checkpoint = replace(fixture.tensors(), tensors=state)
     model: nn.Module = build_model(info)
     fill(model, info, checkpoint, source=fixture.path.name)
-    assert isinstance(model, Stam)
     return model
 
 
@@ -219,13 +244,18 @@ def compare_preprocessing(fixture: Fixture) -> Iterator[Comparison]:
         # the official test loader: zoom 0.875, so 256 before a crop of 224
         "stam": Preprocessing(resize_side=int(side / 0.875), side=side),
         "stam_squish": Preprocessing(resize_side=side, side=side, fit="squish"),
+        "timesformer_crop1": Preprocessing(  # the middle one of three
+            resize_side=side, side=side, mean=(0.45,) * 3, std=(0.225,) * 3, resampling="plain"
+        ),
     }
     for output in sorted(golden.keys() - {"frames_u8"}):
+        family = re.split(r"_crop\d|_squish", output)[0]
         if output in rules:
             x, _ = preprocess(frames, rules[output])
-            yield fixture.compare("stam", output, x, golden[output], PIXELS)
+            layout = "t c y x -> t c y x" if family == "stam" else "t c y x -> c t y x"
+            yield fixture.compare(family, output, rearrange(x, layout), golden[output], PIXELS)
         else:
-            yield fixture.missing(re.split(r"_crop\d", output)[0], output)
+            yield fixture.missing(family, output)
 
 
 def compare_sampling(fixture: Fixture) -> Iterator[Comparison]:
@@ -233,8 +263,8 @@ def compare_sampling(fixture: Fixture) -> Iterator[Comparison]:
     for family in ("stam", "timesformer"):
         for case in fixture.facts.get(family, {}).get("cases", []):
             n, fps = case["n_frames"], case["fps"]
-            if family != "stam":
-                yield fixture.missing(family, f"{n} frames at {fps:g}")
+            if family == "timesformer":
+                yield compare_spread(fixture, case)
                 continue
             length, rate = case["clip_len"], case["frame_rate"]
             ours = official_indices(n, fps, length, rate)
@@ -256,8 +286,20 @@ def compare_sampling(fixture: Fixture) -> Iterator[Comparison]:
                 yield fixture.compare(family, output, *pair, 0.0)
 
 
+def compare_spread(fixture: Fixture, case: Json) -> Comparison:
+    """One choice of frames by the rule of TimeSformer's authors."""
+    sizes = case["n_frames"], case["fps"], case["num_frames"], case["sampling_rate"]
+    view, n_views = case["clip_idx"], case["num_clips"]
+    ours = spread_indices(*sizes, view=view, n_views=n_views)
+    output = "{} frames at {:g}, {} one in {}".format(*sizes) + f", view {view} of {n_views}"
+    pair = torch.tensor(ours), torch.tensor(case["indices"])
+    return fixture.compare("timesformer", output, *pair, 0.0)
+
+
 COMPARE: dict[str, Callable[[Fixture], Iterator[Comparison]]] = {
     "stam": compare_stam,
+    "timesformer": compare_timesformer,
+    "hf_timesformer": compare_timesformer,
     "preprocessing": compare_preprocessing,
     "frame sampling": compare_sampling,
 }

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import parity
 
+from benchmarks import parity_timesformer
 from stam_core.models import stam, stam_official
 from stam_core.models.stam import Stam, StamConfig
 
@@ -83,6 +84,52 @@ def test_stam_alone_with_every_intermediate_output(shared: Path, report: Report)
     assert outputs["stam"]["fixture"] == outputs["stam_squish"]["fixture"] == "preproc_a"
     indices = [name for name, entry in outputs.items() if entry["fixture"] == "sampling_a"]
     assert len(indices) >= 10
+
+
+MAPS_OF = {
+    "timesformer_divided_a": {"inter.attn_spatial", "inter.attn_temporal"},
+    "timesformer_joint_a": {"inter.attn_joint"},
+    "timesformer_space_a": {"inter.attn_spatial"},
+    "hf_timesformer_a": {"inter.attn_spatial", "inter.attn_temporal"},
+}
+
+
+@pytest.mark.parametrize("name", list(MAPS_OF))
+def test_timesformer_with_every_intermediate_output(
+    shared: Path, tmp_path: Path, report: Report, name: str
+) -> None:
+    for path in (shared / "parity").glob(f"{name}.*"):
+        shutil.copyfile(path, tmp_path / path.name)
+    code, outputs = report(tmp_path)
+    assert code == 0
+    assert all(entry["difference"] is not None for entry in outputs.values())
+    maps = {output for output in outputs if "attn" in output}
+    assert maps == {f"{kind}.{layer}" for kind in MAPS_OF[name] for layer in range(3)}
+    assert {"logits", "logits while recording", "inter.clip_embedding"} <= outputs.keys()
+    if name != "hf_timesformer_a":
+        assert {"logits_resized", "inter.tokens_before_norm"} <= outputs.keys()
+
+
+def test_tokens_in_the_wrong_order_are_seen(
+    shared: Path, tmp_path: Path, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Place and frame swapped: rows still sum to 1, logits are right, and the map is not."""
+    for path in (shared / "parity").glob("timesformer_joint_a.*"):
+        shutil.copyfile(path, tmp_path / path.name)
+    monkeypatch.setattr(parity_timesformer, "official_order", lambda tokens, n_frames: tokens)
+    code, outputs = report(tmp_path)
+    assert code == 1
+    assert outputs["logits"]["ok"]
+    assert not outputs["inter.attn_joint.0"]["ok"]
+
+
+def test_timesformers_input_and_frames(shared: Path, tmp_path: Path, report: Report) -> None:
+    for path in [*(shared / "parity").glob("preproc_a.*"), shared / "parity" / "sampling_a.json"]:
+        shutil.copyfile(path, tmp_path / path.name)
+    code, outputs = report(tmp_path, "--only", "timesformer")
+    assert code == 0
+    assert outputs["timesformer_crop1"]["difference"] <= 1e-6
+    assert outputs["300 frames at 30, 8 one in 32, view 2 of 3"]["difference"] == 0.0
 
 
 def test_families_to_come_are_said_to_be_missing(

@@ -16,8 +16,14 @@ from stam_core.models.cache import shown_url
 from stam_core.models.checkpoint import read_checkpoint
 from stam_core.models.described import describe_model, is_described
 from stam_core.models.download import cached_file, fetch, is_url
-from stam_core.models.registry import ASSETS, stam_actions, stam_kinetics
+from stam_core.models.registry import (
+    ASSETS,
+    stam_actions,
+    stam_kinetics,
+    timesformer_kinetics,
+)
 from stam_core.models.stam import Stam
+from stam_core.models.timesformer import TimeSformer
 from stam_core.models.weights import LoadReport, fill
 from stam_core.types import ModelInfo, Progress
 
@@ -31,17 +37,27 @@ MODELS: dict[str, Callable[[], ModelInfo]] = {
     "stam-64": partial(stam_kinetics, 64),
 }
 
+# Known to `load_info` and not to the engine, which so far records models of two stages only.
+WITHOUT_STAGES: dict[str, Callable[[], ModelInfo]] = {
+    "timesformer-base": partial(timesformer_kinetics, "base"),
+    "timesformer-hr": partial(timesformer_kinetics, "hr"),
+    "timesformer-l": partial(timesformer_kinetics, "l"),
+}
+
 FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "stam": Stam,
+    "timesformer": TimeSformer,
 }
 
 __all__ = [
     "FAMILIES",
     "MODELS",
+    "WITHOUT_STAGES",
     "LoadReport",
     "LoadedModel",
     "build_model",
     "list_models",
+    "load_info",
     "load_model",
     "model_info",
     "weights_at_hand",
@@ -115,14 +131,32 @@ def load_model(
         WeightsError: The checkpoint is missing, unreadable, unsafe or of another model.
         DownloadError: It could not be fetched.
     """
-    told = progress or _silent
-    info = None
     if name in MODELS:
-        info = model_info(name)
-    elif weights is None and _names_a_file(name):
-        weights = name
-    else:
-        raise UnknownNameError("model", name[:200], list(MODELS))
+        return _load(model_info(name), weights, progress or _silent)
+    if weights is None and _names_a_file(name):
+        return _load(None, name, progress or _silent)
+    raise UnknownNameError("model", name[:200], list(MODELS))
+
+
+def load_info(
+    info: ModelInfo, *, weights: str | Path | None = None, progress: Progress | None = None
+) -> LoadedModel:
+    """As `load_model`, for a model whose facts are at hand.
+
+    Args:
+        info: The model; of WITHOUT_STAGES, or made by the caller.
+        weights: Path or https URL of a checkpoint; None: the model's own.
+        progress: Called with a message and a fraction in [0,1].
+
+    Raises:
+        WeightsError: The checkpoint is missing, unreadable, unsafe or of another model.
+        DownloadError: It could not be fetched.
+    """
+    return _load(info, weights, progress or _silent)
+
+
+def _load(info: ModelInfo | None, weights: str | Path | None, told: Progress) -> LoadedModel:
+    """The model of `info`, or of the file `weights` where that describes itself."""
     path, source = _local_file(info, weights, told)
     told(f"Reading {path.name}", 0.9)
     checkpoint = read_checkpoint(path)

@@ -15,12 +15,17 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from stam_core.errors import WeightsError
 from stam_core.models.conv_stem import STRIDE
 from stam_core.models.stam import StamConfig
+from stam_core.models.timesformer import TimeSformerConfig
 from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
 
 KEYS = ("family", "config", "labels", "preprocessing")
-CONFIGS = {"stam": StamConfig}
+CONFIGS: dict[str, type[StamConfig] | type[TimeSformerConfig]] = {
+    "stam": StamConfig,
+    "timesformer": TimeSformerConfig,
+}
+PAPERS = {"stam": "2103.13915", "timesformer": "2102.05095"}  # arXiv numbers
 
-Record = TypeVar("Record", StamConfig, Preprocessing)
+Record = TypeVar("Record", bound=StamConfig | TimeSformerConfig | Preprocessing)
 
 MAX_LABEL_CHARACTERS = 200
 MAX_JSON_CHARACTERS = 4_000_000  # 20,000 labels of full length
@@ -97,7 +102,7 @@ def describe_model(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
             embedded=False,
             n_bytes=path.stat().st_size,
         ),
-        paper="2103.13915",
+        paper=PAPERS[family],
         summary=f"A checkpoint of yours with {len(labels)} labels; nothing else is known about it.",
     )
 
@@ -178,7 +183,7 @@ def _read_labels(values: object, num_classes: int) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _check_agreement(config: StamConfig, preprocessing: Preprocessing) -> None:
+def _check_agreement(config: StamConfig | TimeSformerConfig, preprocessing: Preprocessing) -> None:
     if config.side % config.patch_size:
         raise ValueError(f"side {config.side} is not a multiple of patch_size {config.patch_size}")
     if config.stem_width and config.patch_size % STRIDE:
@@ -186,10 +191,9 @@ def _check_agreement(config: StamConfig, preprocessing: Preprocessing) -> None:
             f"patch_size {config.patch_size} is not a multiple of {STRIDE}, the stem's stride"
         )
     for heads in ("heads", "time_heads"):
-        if config.width % getattr(config, heads):
-            raise ValueError(
-                f"width {config.width} is not a multiple of {heads} {getattr(config, heads)}"
-            )
+        number = getattr(config, heads, 1)  # of a family that has such
+        if config.width % number:
+            raise ValueError(f"width {config.width} is not a multiple of {heads} {number}")
     if preprocessing.side != config.side:
         raise ValueError(
             f"preprocessing makes {preprocessing.side} px, the model takes {config.side}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from stam_core.models import labels
 from stam_core.models.checkpoint import read_metadata
 from stam_core.models.described import describe_model
 from stam_core.models.stam import StamConfig
+from stam_core.models.timesformer import TimeSformerConfig
 from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
+
+REFERENCE_FPS = 30.0  # in which the authors of TimeSformer count frames
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 PAPER = "2103.13915"
@@ -36,6 +39,47 @@ _PUBLISHED = {
         "v100_videos_per_second": 4.8,
     },
 }
+
+
+TIMESFORMER_PAPER = "2102.05095"
+_HUGGING_FACE = "https://huggingface.co/facebook/timesformer-{}-finetuned-k400/resolve/main/"
+_DROPBOX = "https://www.dropbox.com/s/r1iuxahif3sgimo/TimeSformer_divST_96x4_224_K400.pyth?dl=1"
+
+
+@dataclass(frozen=True)
+class _PublishedTimeSformer:
+    """One row of the authors' model zoo."""
+
+    title: str
+    num_frames: int
+    side: int  # pixels
+    rate: int  # one frame in this many, at 30 frames per second
+    source: str
+    n_bytes: int | None
+    published: dict[str, float]
+
+
+# Source: README of facebookresearch/TimeSformer; 1e9 multiply-accumulates counted by running it.
+# The long model is to be had from its authors alone, in a file that may hold more than weights.
+_TIMESFORMERS = {
+    "base": _PublishedTimeSformer(
+        "TimeSformer", 8, 224, 32, _HUGGING_FACE.format("base") + "pytorch_model.bin",
+        4 * 121_566_352,
+        {"kinetics400_top1_percent": 77.9, "kinetics400_top5_percent": 93.2,
+         "gmacs_per_clip": 195.8},
+    ),
+    "hr": _PublishedTimeSformer(
+        "TimeSformer-HR", 16, 448, 16, _HUGGING_FACE.format("hr") + "pytorch_model.bin",
+        4 * 122_024_080,
+        {"kinetics400_top1_percent": 79.6, "kinetics400_top5_percent": 94.0,
+         "gmacs_per_clip": 1702.7},
+    ),
+    "l": _PublishedTimeSformer(
+        "TimeSformer-L", 96, 224, 4, _DROPBOX, None,
+        {"kinetics400_top1_percent": 80.6, "kinetics400_top5_percent": 94.7,
+         "gmacs_per_clip": 2379.9},
+    ),
+}  # fmt: skip
 
 
 @cache
@@ -99,4 +143,51 @@ def stam_actions() -> ModelInfo:
             f"Knows {len(info.labels)} actions of rendered people ({names}); "
             "real-world video needs the Kinetics weights."
         ),
+    )
+
+
+@cache
+def timesformer_kinetics(variant: str) -> ModelInfo:
+    """A published TimeSformer: divided attention, ViT-B/16 sizes, trained on Kinetics-400.
+
+    Its authors' loader spreads the frames over a span of fixed length
+    (`stam_core.video.sample_spread`), not at a fixed step: `official_fps`, which speaks of STAM's
+    rule, therefore stays empty. The file sizes are estimates: parameters x 4 bytes.
+
+    Args:
+        variant: "base", "hr" (448 pixels) or "l" (96 frames).
+
+    Source: repository facebookresearch/TimeSformer (code and weights CC-BY-NC 4.0).
+    """
+    facts = _TIMESFORMERS[variant]
+    span_seconds = facts.num_frames * facts.rate / REFERENCE_FPS
+    return ModelInfo(
+        name=f"timesformer-{variant}",
+        title=f"{facts.title}, Kinetics-400",
+        family="timesformer",
+        config=TimeSformerConfig(side=facts.side, num_frames=facts.num_frames),
+        labels=labels.kinetics_400(),
+        num_frames=facts.num_frames,
+        preprocessing=Preprocessing(
+            resize_side=facts.side,
+            side=facts.side,
+            mean=(0.45, 0.45, 0.45),
+            std=(0.225, 0.225, 0.225),
+            resampling="plain",
+        ),
+        sampling="uniform",
+        official_fps=None,
+        weights=WeightsInfo(
+            source=facts.source,
+            licence="CC-BY-NC 4.0 (not for commercial use)",
+            embedded=False,
+            n_bytes=facts.n_bytes,
+        ),
+        paper=TIMESFORMER_PAPER,
+        summary=(
+            f"Knows the 400 human actions of Kinetics-400, from {facts.num_frames} frames whose "
+            "patches see each other across frames; it always picks among them. Its authors show "
+            f"it the first {span_seconds:.3g} s of a clip, in three crops."
+        ),
+        published=dict(facts.published),
     )

@@ -19,6 +19,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from stam_core.models.conv_stem import stem_embedding
+from stam_core.models.time_choices import classify_choices
 
 # timm's own default is 1e-6; the published weights were trained with torch's (logits move by 1e-3).
 LAYER_NORM_EPS = 1e-5
@@ -125,10 +126,14 @@ class TemporalTransformer(nn.Module):
         nn.init.trunc_normal_(self.cls_token, std=0.02)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
+    def tokens(self, embeddings: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """CLS and the frame embeddings [B,n,D], each with its position -> [B,n+1,D]."""
+        cls = (self.cls_token + self.pos_embed[:, :1]).expand(len(embeddings), -1, -1)  # [B,1,D]
+        return torch.cat([cls, embeddings + self.pos_embed[0, 1 + positions]], dim=1)
+
     def forward(self, embeddings: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """[B,n,D] frame embeddings at `positions` [n] or [B,n] (0..T-1) -> clip embedding [B,D]."""
-        cls = (self.cls_token + self.pos_embed[:, :1]).expand(len(embeddings), -1, -1)  # [B,1,D]
-        tokens = torch.cat([cls, embeddings + self.pos_embed[0, 1 + positions]], dim=1)  # [B,n+1,D]
+        tokens = self.tokens(embeddings, positions)
         for layer in self.layers:
             tokens = layer(tokens)
         clip_embedding: torch.Tensor = self.norm(tokens[:, 0])
@@ -138,7 +143,7 @@ class TemporalTransformer(nn.Module):
 def spatial_transformer(config: StamConfig) -> VisionTransformer:
     """The ViT that sees one frame at a time, with a named tap after each softmax."""
     embed = (
-        stem_embedding(config.stem_width, config.side, config.patch_size)
+        stem_embedding(config.stem_width, config.side)
         if config.stem_width
         else PatchEmbed
     )
@@ -210,6 +215,36 @@ class Stam(nn.Module):
         """
         logits: torch.Tensor = self.head(self.embed_clip(embeddings, positions))
         return logits
+
+    def classify_choices(
+        self, embeddings: torch.Tensor, frames: torch.Tensor, places: torch.Tensor
+    ) -> torch.Tensor:
+        """`classify(embeddings[frames], places)` without gradients, in about half the time.
+
+        Args:
+            embeddings: [V,D] what is chosen from.
+            frames: [M,n] of 0..V-1.
+            places: [M,n] slots 0..T-1.
+
+        Returns:
+            Logits [M,K].
+        """
+        return classify_choices(self.temporal, self.head, embeddings, frames, places)
+
+    def classify_depths(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """The head on CLS after each temporal layer: [B,n,D] -> logits [L,B,K].
+
+        The last is `classify`. The head was trained on the last layer alone: what it says of an
+        earlier one is a reading, not an answer.
+        """
+        temporal = self.temporal
+        slots = torch.arange(embeddings.shape[1], device=embeddings.device)
+        tokens = temporal.tokens(embeddings, slots)
+        read = []
+        for layer in temporal.layers:
+            tokens = layer(tokens)
+            read.append(self.head(temporal.norm(tokens[:, 0])))
+        return torch.stack(read)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Input x [B,T,3,S,S] -> logits [B,K]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from stam_core.errors import WeightsError
-from stam_core.models import stam_official
+from stam_core.models import stam_official, timesformer_official
 from stam_core.models.checkpoint import Checkpoint, Format
 from stam_core.types import ModelInfo
 
@@ -66,7 +66,18 @@ def _our_names(
 ) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     if info.family == "stam" and stam_official.is_official(checkpoint.tensors):
         return stam_official.from_official(checkpoint.tensors, info.config)
+    if info.family == "timesformer":
+        return timesformer_official.from_published(checkpoint.tensors)
     return checkpoint.tensors, ()
+
+
+def _shown_name(checkpoint: Checkpoint, info: ModelInfo) -> Callable[[str], str]:
+    """From our name of a weight to the one it has in the file, for messages."""
+    if info.family == "stam" and stam_official.is_official(checkpoint.tensors):
+        return stam_official.official_name
+    if info.family == "timesformer" and timesformer_official.is_hugging_face(checkpoint.tensors):
+        return timesformer_official.hugging_face_name
+    return str
 
 
 def _float_copy(name: str, tensor: torch.Tensor, checkpoint: Checkpoint) -> torch.Tensor:
@@ -93,8 +104,7 @@ def _check_names(
     info: ModelInfo,
 ) -> None:
     """Raise one message that names everything that does not fit."""
-    official = info.family == "stam" and stam_official.is_official(checkpoint.tensors)
-    shown = stam_official.official_name if official else str
+    shown = _shown_name(checkpoint, info)
     missing = [shown(name) for name in wanted if name not in state]
     unexpected = [shown(name) for name in state if name not in wanted]
     misshaped = [
@@ -134,6 +144,8 @@ def _suggestion(state: Mapping[str, torch.Tensor], info: ModelInfo) -> str:
         if (classes, width) == (400, 768) and frames in (8, 16, 32, 64):
             return f"{text}: choose stam-{frames}." if frames != info.num_frames else f"{text}."
         return f"{text}; choose the model it was made for."
+    if info.family == "timesformer" and (told := _timesformer_sizes(state)):
+        return f"Its sizes are those of a TimeSformer of {told}; choose the model it was made for."
     if len(prefixes := {name.removeprefix("spatial.").split(".")[0] for name in state}) == 1:
         prefix = prefixes.pop()[:40]
         return f"Every name begins with {prefix!r}: save the state without that prefix."
@@ -146,3 +158,17 @@ def _stam_sizes(state: Mapping[str, torch.Tensor]) -> tuple[int, int, int] | Non
     if positions is None or head is None or positions.ndim != 3 or head.ndim != 2:
         return None
     return positions.shape[1] - 1, head.shape[0], head.shape[1]
+
+
+def _timesformer_sizes(state: Mapping[str, torch.Tensor]) -> str | None:
+    """The sizes that a state's own shapes speak of, or None where it is no TimeSformer."""
+    places, head = state.get("pos_embed"), state.get("head.weight")
+    if places is None or head is None or places.ndim != 3 or head.ndim != 2:
+        return None
+    told = f"{places.shape[1] - 1:,} patches, {head.shape[0]:,} classes, width {head.shape[1]:,}"
+    times = state.get("time_embed")
+    if times is None or times.ndim != 3:
+        return f"space-only attention, {told}"
+    divided = any(".temporal_attn." in name for name in state)
+    scheme = "divided" if divided else "joint"
+    return f"{scheme} attention, {times.shape[1]:,} frames, {told}"

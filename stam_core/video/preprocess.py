@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from stam_core.errors import ParameterError
@@ -39,7 +41,7 @@ def preprocess(
         ParameterError: the crop is larger than the resized frame would be.
 
     Source: Alibaba-MIIL/STAM: Resize(int(S/0.875)) on PIL, CenterCrop(S), ToTensor; at 448
-    Resize((448, 448)).
+    Resize((448, 448)). "plain": facebookresearch/TimeSformer, the middle one of its three crops.
     """
     side = preprocessing.side
     if preprocessing.fit == "crop" and not 1 <= side <= preprocessing.resize_side:
@@ -47,15 +49,15 @@ def preprocess(
             f"The crop side must be between 1 and the resize side {preprocessing.resize_side}; "
             f"got {side}."
         )
+    height, width = frames.shape[1:3]
+    box = crop_box(width, height, preprocessing)
+    if preprocessing.resampling == "plain":
+        return _plain(torch.from_numpy(frames), preprocessing), box
     square = _squish if preprocessing.fit == "squish" else _resize_and_crop
     pixels = np.stack(
         [square(Image.fromarray(frame), preprocessing) for frame in frames]
     )  # [T,S,S,3]
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32).div_(255)  # [T,3,S,S]
-    mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
-    std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
-    height, width = frames.shape[1:3]
-    return ((x - mean) / std).contiguous(), crop_box(width, height, preprocessing)
+    return _scaled(torch.from_numpy(pixels), preprocessing).contiguous(), box
 
 
 def crop_box(width: int, height: int, preprocessing: Preprocessing) -> CropBox:
@@ -69,8 +71,7 @@ def crop_box(width: int, height: int, preprocessing: Preprocessing) -> CropBox:
     if preprocessing.fit == "squish":
         return CropBox(0.0, 0.0, 1.0, 1.0)
     side = preprocessing.side
-    new_width, new_height = short_side_size(width, height, preprocessing.resize_side)
-    left, top = _centre(new_width, side), _centre(new_height, side)
+    new_width, new_height, left, top = _resized(width, height, preprocessing)
     return CropBox(left / new_width, top / new_height, side / new_width, side / new_height)
 
 
@@ -103,10 +104,53 @@ def shrink_frame(frame: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
+def _scaled(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """[T,y,x,3] u8 -> [T,3,y,x] float32, (values/255 - mean) / std."""
+    x = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+    mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
+    std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
+    return (x - mean) / std
+
+
+def _plain(frames: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """[T,H,W,3] u8 -> [T,3,S,S]; the colours are scaled first, as the official code does."""
+    side = preprocessing.side
+    old_height, old_width = frames.shape[1:3]
+    if preprocessing.fit == "squish":
+        return _bilinear(_scaled(frames, preprocessing), side, side)
+    width, height, left, top = _resized(old_width, old_height, preprocessing)
+    if max(width, height) > EXTREME_ASPECT * min(width, height):
+        across, down = old_width / width, old_height / height  # source pixels per resized pixel
+        rows = slice(int(top * down), math.ceil((top + side) * down))
+        columns = slice(int(left * across), math.ceil((left + side) * across))
+        return _bilinear(_scaled(frames[:, rows, columns], preprocessing), side, side)
+    x = _scaled(frames, preprocessing)
+    if (width, height) != (old_width, old_height):
+        x = _bilinear(x, height, width)
+    return x[:, :, top : top + side, left : left + side].contiguous()
+
+
+def _bilinear(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def _resized(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
+    """(width, height) after resizing, and the crop's (left, top) in it."""
+    side, short_side = preprocessing.side, preprocessing.resize_side
+    if preprocessing.resampling == "antialiased":
+        width, height = short_side_size(width, height, short_side)
+        return width, height, _centre(width, side), _centre(height, side)
+    # The official code divides first and rounds the crop's corner up.
+    if width < height:
+        width, height = short_side, math.floor(height / width * short_side)
+    else:
+        width, height = math.floor(width / height * short_side), short_side
+    return width, height, math.ceil((width - side) / 2), math.ceil((height - side) / 2)
+
+
 def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     side = preprocessing.side
-    width, height = short_side_size(image.width, image.height, preprocessing.resize_side)
-    left, top = _centre(width, side), _centre(height, side)
+    width, height, left, top = _resized(image.width, image.height, preprocessing)
     if max(width, height) > EXTREME_ASPECT * min(width, height):
         across, down = image.width / width, image.height / height  # source pixels per resized pixel
         source = (left * across, top * down, (left + side) * across, (top + side) * down)

@@ -1,0 +1,286 @@
+"""TimeSformer: one transformer over the patches of all frames, with three ways of attending.
+
+Source: Bertasius, Wang and Torresani, "Is Space-Time Attention All You Need for Video
+Understanding?", arXiv 2102.05095. Unlike in STAM, patches of different frames meet in every layer
+(but for scheme "space"), so nothing of one clip can be reused for another.
+
+    divided   each patch attends to its own place in all frames, then to all places of its own frame
+    joint     every patch attends to every patch of every frame
+    space     each frame by itself; only the frames' CLS tokens are averaged at the end
+
+Where the released code and the paper differ, this follows the code, as the weights do: in divided
+attention CLS takes no part in time, and what it gains in space is the mean over the frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from timm.layers.mlp import Mlp
+from timm.layers.patch_embed import PatchEmbed
+from timm.models.vision_transformer import Block
+from torch import nn
+
+from stam_core.models.conv_stem import stem_embedding
+from stam_core.models.stam import AttentionTap, TimeAttention
+
+Scheme = Literal["divided", "joint", "space"]
+
+LAYER_NORM_EPS = 1e-6  # unlike STAM's 1e-5; the published weights were trained with it
+
+
+@dataclass(frozen=True)
+class TimeSformerConfig:
+    """Sizes and scheme of a TimeSformer; the defaults are the published one of 8 frames."""
+
+    scheme: Scheme = "divided"
+    side: int = 224  # S, pixels
+    patch_size: int = 16  # pixels
+    stem_width: int = 0  # channels of a convolutional stem's first step; 0: none, as published
+    width: int = 768  # D
+    depth: int = 12  # layers
+    heads: int = 12  # of the attention in space and of that in time
+    mlp_ratio: float = 4.0
+    num_frames: int = 8  # T
+    num_classes: int = 400  # K
+
+
+class DividedBlock(nn.Module):
+    """Attention in time, attention in space, feed-forward; each after a LayerNorm, with a residual.
+
+    The names are those of the released code.
+    """
+
+    def __init__(self, config: TimeSformerConfig) -> None:
+        """A layer of the sizes that `config` names."""
+        super().__init__()
+        width = config.width
+        norm = partial(nn.LayerNorm, width, eps=LAYER_NORM_EPS)
+        self.temporal_norm1 = norm()
+        self.temporal_attn = TimeAttention(width, config.heads)
+        self.temporal_fc = nn.Linear(width, width)
+        self.norm1 = norm()
+        self.attn = TimeAttention(width, config.heads)
+        self.norm2 = norm()
+        self.mlp = Mlp(width, hidden_features=int(width * config.mlp_ratio))
+
+    def forward(
+        self, cls: torch.Tensor, patches: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """CLS [B,1,D] and patches [B,T,N,D], T at least 1 -> the same."""
+        b, t, p, _ = patches.shape
+        places = rearrange(patches, "b t p d -> (b p) t d")
+        moved = self.temporal_fc(self.temporal_attn(self.temporal_norm1(places)))
+        patches = patches + rearrange(moved, "(b p) t d -> b t p d", b=b)
+        mixed = self.attn(self.norm1(frame_tokens(cls, patches)))
+        mixed = rearrange(mixed, "(b t) n d -> b t n d", b=b)  # n = 1+N
+        cls = cls + mixed[:, :, 0].mean(dim=1, keepdim=True)
+        patches = patches + mixed[:, :, 1:]
+        tokens = self.feed_forward(join_tokens(cls, patches))
+        return tokens[:, :1], rearrange(tokens[:, 1:], "b (t p) d -> b t p d", t=t, p=p)
+
+    def feed_forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """[B,n,D] -> [B,n,D], each token by itself."""
+        out: torch.Tensor = tokens + self.mlp(self.norm2(tokens))
+        return out
+
+    def cls_alone(self, cls: torch.Tensor) -> torch.Tensor:
+        """CLS [B,1,D] where there is no frame: it attends to itself."""
+        return self.feed_forward(cls + self.attn(self.norm1(cls)))
+
+
+def frame_tokens(cls: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+    """A copy of CLS [B,1,D] before the patches [B,T,N,D] of every frame -> [B*T,1+N,D]."""
+    copies = cls[:, None].expand(-1, patches.shape[1], -1, -1)  # [B,T,1,D]
+    return rearrange(torch.cat([copies, patches], dim=2), "b t n d -> (b t) n d")
+
+
+def join_tokens(cls: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+    """CLS [B,1,D], then all patches [B,T,N,D], frame after frame -> [B,1+T*N,D]."""
+    return torch.cat([cls, rearrange(patches, "b t p d -> b (t p) d")], dim=1)
+
+
+def full_block(config: TimeSformerConfig) -> Block:
+    """A layer of an ordinary ViT, for the schemes "joint" and "space"."""
+    block = Block(
+        config.width,
+        config.heads,
+        mlp_ratio=config.mlp_ratio,
+        qkv_bias=True,
+        # timm hints at a class here, and takes whatever makes a module
+        norm_layer=partial(nn.LayerNorm, eps=LAYER_NORM_EPS),  # type: ignore[arg-type]
+    )
+    block.get_submodule("attn").attn_drop = AttentionTap()
+    return block
+
+
+class TimeSformer(nn.Module):
+    """Patches of all frames, CLS, positions in space and time, the layers and the head."""
+
+    def __init__(self, config: TimeSformerConfig) -> None:
+        """Random weights; `models.weights` fills them."""
+        super().__init__()
+        self.config = config
+        embed = (
+            stem_embedding(config.stem_width, config.side)
+            if config.stem_width
+            else partial(PatchEmbed, strict_img_size=False)
+        )
+        self.patch_embed: nn.Module = embed(
+            img_size=config.side, patch_size=config.patch_size, in_chans=3, embed_dim=config.width
+        )
+        n_patches = (config.side // config.patch_size) ** 2
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + n_patches, config.width))
+        if config.scheme != "space":
+            self.time_embed = nn.Parameter(torch.zeros(1, config.num_frames, config.width))
+        layer = DividedBlock if config.scheme == "divided" else full_block
+        self.blocks = nn.ModuleList(layer(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
+        self.head = nn.Linear(config.width, config.num_classes)
+        self.reset()
+
+    def reset(self) -> None:
+        """Draw random weights, as for any ViT.
+
+        The authors start from a picture model with `temporal_fc` and `time_embed` at zero, blind to
+        the order of frames; from scratch there is nothing to protect, and both are drawn.
+        """
+        for name, parameter in self.named_parameters():
+            if name.startswith("patch_embed."):
+                continue  # keeps PyTorch's own start for convolutions
+            if parameter.ndim == 2 or name.endswith(("_embed", "_token")):
+                nn.init.trunc_normal_(parameter, std=0.02)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    @property
+    def space_attention(self) -> list[nn.Module]:
+        """Attention within a frame, first layer first; maps [B*T,H,N+1,N+1], key 0 is CLS.
+
+        Each has a switch `fused_attn` and a tap `attn_drop`; none in the scheme "joint".
+        """
+        return [] if self.config.scheme == "joint" else self._attention("attn")
+
+    @property
+    def time_attention(self) -> list[nn.Module]:
+        """Attention between frames at one place; maps [B*N,H,T,T]. In the scheme "divided" only."""
+        return self._attention("temporal_attn") if self.config.scheme == "divided" else []
+
+    @property
+    def joint_attention(self) -> list[nn.Module]:
+        """Attention between all patches; maps [B,H,1+T*N,1+T*N]. In the scheme "joint" only.
+
+        Patch p of frame t is token 1 + t*N + p.
+        """
+        return self._attention("attn") if self.config.scheme == "joint" else []
+
+    def _attention(self, name: str) -> list[nn.Module]:
+        return [block.get_submodule(name) for block in self.blocks]
+
+    def embed_patches(
+        self, x: torch.Tensor, positions: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input x [B,T,3,y,x] -> CLS [B,1,D] and patches [B,T,N,D], all with their positions."""
+        b, t = x.shape[:2]
+        size = self.config.patch_size
+        grid = x.shape[-2] // size, x.shape[-1] // size
+        patches = self.patch_embed(rearrange(x, "b t c y x -> (b t) c y x"))  # [B*T,N,D]
+        patches = patches + self._places(grid)
+        patches = rearrange(patches, "(b t) p d -> b t p d", b=b, t=t)
+        if self.config.scheme != "space":
+            patches = patches + self._times(t, positions)
+        return (self.cls_token + self.pos_embed[:, :1]).expand(b, -1, -1), patches
+
+    def _places(self, grid: tuple[int, int]) -> torch.Tensor:
+        """The patches' positions in space [1,h*w,D]; of another grid than ours the nearest."""
+        own = self.pos_embed[:, 1:]
+        side = self.config.side // self.config.patch_size
+        if grid == (side, side):
+            return own
+        pictures = rearrange(own, "a (h w) d -> a d h w", h=side)
+        return rearrange(F.interpolate(pictures, size=grid, mode="nearest"), "a d h w -> a (h w) d")
+
+    def _times(self, n_frames: int, positions: torch.Tensor | None) -> torch.Tensor:
+        """The frames' positions in time [...,n,1,D]; of another number of frames the nearest."""
+        if positions is not None:
+            return self.time_embed[0, positions][..., None, :]
+        own: torch.Tensor = self.time_embed
+        if n_frames not in (0, own.shape[1]):
+            own = F.interpolate(own.mT, size=n_frames, mode="nearest").mT
+        return own[:, :n_frames, None]
+
+    def encode(
+        self, x: torch.Tensor, positions: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """All tokens after the last layer, before the final norm.
+
+        Args:
+            x: [B,n,3,y,x]; any n. Without frames CLS passes the layers alone.
+            positions: [n] or [B,n], the slot 0..T-1 whose time embedding each frame gets; None: as
+                the authors do, 0..T-1, stretched over n frames where n is not T.
+
+        Returns:
+            CLS [B,1,D], in the scheme "space" one of every frame [B,n,D]; patches [B,n,N,D].
+        """
+        cls, patches = self.embed_patches(x, positions)
+        b, t, p, _ = patches.shape
+        if t == 0:
+            for block in self.blocks:
+                cls = block.cls_alone(cls) if isinstance(block, DividedBlock) else block(cls)
+            return cls, patches
+        if self.config.scheme == "divided":
+            for block in self.blocks:
+                cls, patches = block(cls, patches)
+            return cls, patches
+        joint = self.config.scheme == "joint"
+        tokens = join_tokens(cls, patches) if joint else frame_tokens(cls, patches)
+        for block in self.blocks:
+            tokens = block(tokens)
+        if joint:
+            return tokens[:, :1], rearrange(tokens[:, 1:], "b (t p) d -> b t p d", t=t, p=p)
+        tokens = rearrange(tokens, "(b t) n d -> b t n d", b=b)
+        return tokens[:, :, 0], tokens[:, :, 1:]
+
+    def embed_clip(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
+        """What the head sees: [B,n,3,y,x] -> [B,D]; see `encode`."""
+        cls, _ = self.encode(x, positions)
+        clip_embedding: torch.Tensor = self.norm(cls.mean(dim=1))
+        return clip_embedding
+
+    def embed_frames(self, x: torch.Tensor) -> torch.Tensor:
+        """The frames themselves, flattened: x [B,T,3,S,S] -> [B,T,3*S*S].
+
+        There is no stage that sees one frame alone, so what stands for a frame is the frame. With
+        `classify` it answers for edited clips as a staged model does, only not any faster.
+        """
+        return x.flatten(2)
+
+    def classify(
+        self, embeddings: torch.Tensor, positions: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The whole model on frames from `embed_frames`.
+
+        Args:
+            embeddings: [B,n,3*S*S]; any n, 0 included (the answer of CLS alone).
+            positions: [n] or [B,n], the slot 0..T-1 whose time embedding each frame gets;
+                None: 0..n-1.
+
+        Returns:
+            Logits [B,K].
+        """
+        side = self.config.side
+        if positions is None:
+            positions = torch.arange(embeddings.shape[1], device=embeddings.device)
+        x = rearrange(embeddings, "b n (c y x) -> b n c y x", c=3, y=side, x=side)
+        return self(x, positions)  # type: ignore[no-any-return]
+
+    def forward(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
+        """Input x [B,n,3,y,x] -> logits [B,K]; see `encode`."""
+        logits: torch.Tensor = self.head(self.embed_clip(x, positions))
+        return logits
