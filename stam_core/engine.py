@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,7 +16,8 @@ import numpy as np
 import torch
 from cachetools import LRUCache
 
-from stam_core.errors import ParameterError, UnknownNameError
+from stam_core.edits import Edit, check_edit, put_together
+from stam_core.errors import ParameterError, UnknownNameError, WeightsError
 from stam_core.explain import Explainer, configure, find_explainer
 from stam_core.explain.base import Scores, set_down
 from stam_core.models import load_model
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 DISPLAY_SIDE = 256
 CACHE_BYTES = 512 * 2**20
 MAX_EDITED_FRAMES = 256
+# Families that load, and whose attention this engine cannot record so far.
+NOT_RECORDED = frozenset({"timesformer"})
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -116,6 +120,11 @@ class Engine:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         loaded = load_model(model, weights=weights, progress=progress)
+        if loaded.info.family in NOT_RECORDED:
+            raise WeightsError(
+                f"{loaded.info.name!r} holds a {loaded.info.family}, which cannot be recorded yet. "
+                "Choose a STAM."
+            )
         self.info = loaded.info
         self.report = loaded.report
         self.model = loaded.model.eval().requires_grad_(False).to(self.device)
@@ -304,6 +313,41 @@ class Engine:
             self._keep(clip, subject)
         return _softmax(logits, self.info.labels)
 
+    def assemble(self, clips: Sequence[Clip], edit: Edit) -> Prediction:
+        """The answer for a clip put together from frames of one or more; see `Edit`.
+
+        Like `edit` it runs the temporal stage alone, and is exact.
+
+        Args:
+            clips: From `open`; the slots name them by their place in this list.
+            edit: Frames in their new order, and what stands where one was taken away.
+
+        Raises:
+            ParameterError: A clip or frame that is not there, or more slots than the model has.
+        """
+        check_edit(edit, clips, self.info.num_frames)
+        own = []
+        with self._lock:
+            for clip in clips:
+                subject = self._subject(clip)
+                own.append(subject.trace().frame_embeddings)
+                self._keep(clip, subject)
+            embeddings, places = put_together(own, edit)
+            logits = subject.classify(embeddings[None], places[None])[0]
+        return _softmax(logits, self.info.labels)
+
+    @contextmanager
+    def subject(self, clip: Clip) -> Iterator[Subject]:
+        """The clip before the model, for as long as the block lasts; everybody else waits.
+
+        For questions of many small steps (`stam_core.metrics`). The model is shared: leave no hook
+        and no changed weight behind.
+        """
+        with self._lock:
+            subject = self._subject(clip)
+            yield subject
+            self._keep(clip, subject)
+
     def crop_box(self, clip: Clip) -> CropBox:
         """The part of the displayed frames that the model sees."""
         height, width = clip.frames.shape[1:3]
@@ -343,7 +387,10 @@ class Engine:
             )
         x, _ = preprocess(clip.frames, self.info.preprocessing)  # [T,3,S,S]
         model = cast("StagedModel", self.model)
-        return Subject(model, x.to(self.device), self.info.patch_grid, self.dtype)
+        return Subject(
+            model, x.to(self.device), self.info.patch_grid, self.dtype,
+            self.info.preprocessing.mean, self.info.preprocessing.std,
+        )  # fmt: skip
 
     def _keep(self, clip: Clip, subject: Subject) -> None:
         """Put the subject back with its new size; the lock must be held."""

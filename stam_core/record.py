@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -27,6 +27,9 @@ RECORDED_AT_ONCE = 4
 
 # Frame tokens that pass through the temporal stage together; at ViT-B 4096 of them need 60 MB.
 TOKENS_AT_ONCE = 4096
+# Numbers that pass through it together: where a model has no spatial stage of its own and its
+# "embeddings" are the frames themselves, 111 frames of 224 x 224 pixels (64 MiB).
+NUMBERS_AT_ONCE = 2**24
 
 
 class StagedModel(Protocol):
@@ -50,6 +53,26 @@ class StagedModel(Protocol):
         self, embeddings: torch.Tensor, positions: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Embeddings [B,n,D] -> logits [B,K]."""
+        ...
+
+
+@runtime_checkable
+class ChoosesFrames(Protocol):
+    """What a model may offer besides: many choices of one clip's frames, faster than `classify`."""
+
+    def classify_choices(
+        self, embeddings: torch.Tensor, frames: torch.Tensor, places: torch.Tensor
+    ) -> torch.Tensor:
+        """Embeddings [V,D], of them frames [M,n] at places [M,n] -> logits [M,K]."""
+        ...
+
+
+@runtime_checkable
+class ReadsDepths(Protocol):
+    """What a model may offer besides: its answer as it stands after each temporal layer."""
+
+    def classify_depths(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Embeddings [B,n,D] -> logits [L,B,K]."""
         ...
 
 
@@ -201,12 +224,16 @@ class Subject:
         x: [T,3,S,S] preprocessed frames, on the model's device.
         patch_grid: (h, w).
         dtype: Type of the spatial stage's matrix products.
+        input_mean: What was subtracted from each colour in [0,1] to make `x`.
+        input_std: What it was divided by.
     """
 
     model: StagedModel
     x: torch.Tensor
     patch_grid: tuple[int, int]
     dtype: torch.dtype = torch.float32
+    input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    input_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     traces: dict[MapStorage, Trace] = field(default_factory=dict, repr=False)
 
     def trace(self, maps: MapStorage = "rows") -> Trace:
@@ -250,6 +277,52 @@ class Subject:
             at = None if positions is None else positions[rows].to(device)
             parts.append(self.model.classify(embeddings[rows].to(device), at).float().cpu())
         return torch.cat(parts)
+
+    @property
+    def frame_embeddings(self) -> torch.Tensor:
+        """[T,D] float32 on the CPU; of the recording where the model can be recorded."""
+        if not self.model.time_attention:
+            return self.embed(self.x)
+        return self.trace().frame_embeddings
+
+    @torch.no_grad()
+    def classify_choices(
+        self, embeddings: torch.Tensor, frames: torch.Tensor, places: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Many choices of the same embeddings through the temporal stage.
+
+        Args:
+            embeddings: [V,D] what is chosen from.
+            frames: [M,n] of 0..V-1; any n, 0 included.
+            places: [M,n] slots 0..T-1; None: 0..n-1.
+
+        Returns:
+            Logits [M,K] float32 on the CPU; to 1e-5 those of `classify(embeddings[frames], places)`
+            by whatever shorter way the model offers.
+        """
+        n = frames.shape[1]
+        if places is None:
+            places = torch.arange(n).expand(len(frames), -1)
+        if isinstance(self.model, ChoosesFrames):
+            device = self.x.device
+            given = (embeddings.to(device), frames.to(device), places.to(device))
+            return self.model.classify_choices(*given).float().cpu()
+        at_once = max(1, NUMBERS_AT_ONCE // max(1, n * embeddings.shape[1]))
+        parts = [
+            self.classify(embeddings[some], at)
+            for some, at in zip(
+                torch.split(frames, at_once), torch.split(places, at_once), strict=True
+            )
+        ]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def classify_depths(self) -> torch.Tensor | None:
+        """Logits [L,K] after each temporal layer; None where the model does not offer them."""
+        if not isinstance(self.model, ReadsDepths):
+            return None
+        embeddings = self.frame_embeddings.to(self.x.device)
+        return self.model.classify_depths(embeddings[None])[:, 0].float().cpu()
 
     @property
     def n_bytes(self) -> int:

@@ -108,6 +108,8 @@ class Preprocessing:
     fit: Literal["crop", "squish"] = "crop"  # "squish": both sides to `side`, aspect ratio given up
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # subtracted from values in [0,1]
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    # "plain": bilinear between the four nearest pixels also when shrinking, on floats
+    resampling: Literal["antialiased", "plain"] = "antialiased"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import EXPLAINERS, configure, find_explainer, parameter_specs, run
 from stam_core.models import MODELS, model_info
 from stam_core.record import Subject
-from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
+from stam_core.types import ModelInfo, Preprocessing, Target, WeightsInfo
 from tests.test_record import hooks_of
 from tests.toys import CONFIG, toy_stam, toy_subject
 
@@ -33,7 +33,8 @@ INFO = ModelInfo(
 
 
 def explain(name: str, subject: Subject, **parameters: object):
-    return run(configure(EXPLAINERS[name], INFO, parameters), subject, None)
+    target = Target(1) if EXPLAINERS[name].info.uses_target else None
+    return run(configure(EXPLAINERS[name], INFO, parameters), subject, target)
 
 
 @pytest.mark.parametrize("name", EXPLAINERS)
@@ -47,6 +48,7 @@ def test_contract(name):
     for output, scores, shape in (
         ("frames", first.frames, (4,)),
         ("patches", first.patches, (4, 4, 4)),
+        ("pairs", first.pairs, (4, 4)),
     ):
         assert (scores is not None) == (output in info.outputs)
         if scores is not None:
@@ -55,6 +57,13 @@ def test_contract(name):
             assert np.isfinite(scores).all()
             assert info.signed or (scores >= 0).all()
             np.testing.assert_array_equal(scores, getattr(again, output))
+    assert not first.series or "series" in info.outputs
+    assert first.series.keys() == again.series.keys()
+    for row, same in zip(first.series.values(), again.series.values(), strict=True):
+        assert np.isfinite(row).all()
+        np.testing.assert_array_equal(row, same)
+    assert first.done == 1.0
+    assert all(np.isfinite(value) for value in first.details.values())
     assert hooks_of(subject.model) == 0
     assert not subject.model.training
     assert all(parameter.grad is None for parameter in subject.model.parameters())
@@ -108,7 +117,7 @@ def test_parameters_are_checked():
     with pytest.raises(UnknownNameError, match="parameter of rollout 'depth'"):
         configure(EXPLAINERS["rollout"], INFO, {"depth": 1})
     with pytest.raises(UnknownNameError, match="Known: temporal-attention"):
-        find_explainer("grad-cam")
+        find_explainer("magic")
 
 
 @pytest.mark.parametrize("fusion", ["mean", "max", "min"])

@@ -12,7 +12,16 @@ from stam_core.explain.base import (
     run,
     specs_of,
 )
+from stam_core.explain.curves import DecisionCurve
+from stam_core.explain.grad_cam import GradCam
+from stam_core.explain.gradient_attention import GradientAttention
+from stam_core.explain.integrated import EmbeddingGradients, IntegratedGradients
+from stam_core.explain.leave_out import Interactions, LeaveOneOut
+from stam_core.explain.occlusion import Occlusion
+from stam_core.explain.order import OrderReliance
 from stam_core.explain.rollout import SpaceTimeRollout, SpatialRollout, TemporalRollout
+from stam_core.explain.shapley import Shapley
+from stam_core.explain.sufficiency import SufficientFrames
 from stam_core.types import ModelInfo
 
 EXPLAINERS: dict[str, type[Explainer]] = {
@@ -21,6 +30,17 @@ EXPLAINERS: dict[str, type[Explainer]] = {
     "spatial-attention": SpatialAttention,
     "spatial-rollout": SpatialRollout,
     "rollout": SpaceTimeRollout,
+    "gradient-attention": GradientAttention,
+    "embedding-gradients": EmbeddingGradients,
+    "integrated-gradients": IntegratedGradients,
+    "grad-cam": GradCam,
+    "occlusion": Occlusion,
+    "leave-one-out": LeaveOneOut,
+    "shapley": Shapley,
+    "interactions": Interactions,
+    "sufficient-frames": SufficientFrames,
+    "decision-curve": DecisionCurve,
+    "order-reliance": OrderReliance,
 }
 
 

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 # What a method can give; see `types.Explanation` for their shapes.
 Output = Literal["frames", "patches", "pairs", "series"]
 # A limit or list of choices that depends on the model.
-ModelSize = Literal["space_layers", "time_layers", "space_heads", "time_heads"]
+ModelSize = Literal["space_layers", "time_layers", "space_heads", "time_heads", "frames"]
 CONFIG_FIELD: dict[ModelSize, str] = {
     "space_layers": "depth",
     "time_layers": "time_depth",
     "space_heads": "heads",
     "time_heads": "time_heads",
+    "frames": "num_frames",
 }
 
 

@@ -7,7 +7,9 @@ something that training never showed: the model always saw T frames (arXiv 1806.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -22,6 +24,14 @@ Removal = Literal["drop", "mean", "hold"]
 REMOVALS: tuple[Removal, ...] = ("drop", "mean", "hold")
 Places = Literal["keep", "close"]
 Scale = Literal["logit", "probability"]
+
+# Subsets whose index arrays are made together.
+_ROWS_AT_ONCE = 4096
+# Multiply-accumulates between two partial results, about a quarter of a second on two cores: as
+# long as others may have to wait for the model.
+_STEP_MACS = 4096 * 9 * 12 * 128**2 * 3
+# Of a transformer layer with a feed-forward 4 times as wide, in units of width squared per token.
+_LAYER_MACS = 12
 
 
 def removal_parameter() -> Any:  # noqa: ANN401 - a dataclass field
@@ -75,9 +85,34 @@ class FrameGame:
         """T, the players."""
         return len(self.subject.x)
 
+    @cached_property
+    def choices(self) -> torch.Tensor:
+        """[T+1,D] what a place can hold: each frame's embedding, then their mean."""
+        own = self.subject.frame_embeddings
+        return torch.cat([own, own.mean(dim=0, keepdim=True)])
+
+    @property
+    def subsets_per_step(self) -> int:
+        """Subsets worth about a quarter of a second on two cores, at least 16."""
+        width = self.choices.shape[1]
+        layers = max(1, len(self.subject.model.time_attention))
+        tokens = self.num_frames / 2 + 1 if self.removal == "drop" else self.num_frames + 1
+        return max(16, int(_STEP_MACS / (_LAYER_MACS * tokens * width**2 * layers)))
+
     def read(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits [M,K] -> values [M]."""
         return self.target.of(logits if self.scale == "logit" else logits.softmax(dim=-1))
+
+    def lead(self, logits: torch.Tensor) -> torch.Tensor:
+        """By how much the target's logit leads its foil, or else every other class: [M,K] -> [M].
+
+        Above 0 the target is the answer.
+        """
+        if self.target.foil is not None:
+            return self.target.of(logits)
+        others = logits.clone()
+        others[..., self.target.index] = -torch.inf
+        return logits[..., self.target.index] - others.amax(dim=-1)
 
     def values(self, kept: torch.Tensor) -> torch.Tensor:
         """The value of each subset.
@@ -89,45 +124,51 @@ class FrameGame:
             [M] float32 on the CPU. With no frame kept: of the temporal CLS alone ("drop", and
             "hold", which then has nothing to hold), or of the mean embedding T times ("mean").
         """
-        kept = kept.cpu()
-        values = torch.empty(len(kept))
-        for rows, frames, places in self._groups(kept):
-            values[rows] = self._values_of(frames, places, kept[rows])
-        return values
+        return self._each(kept, self.read)
+
+    def leads(self, kept: torch.Tensor) -> torch.Tensor:
+        """`lead` of each subset: [M,T] bool -> [M]."""
+        return self._each(kept, self.lead)
+
+    def logits_of_orders(self, frames: torch.Tensor) -> torch.Tensor:
+        """The answers to other orders: frames [M,n] of 0..T-1, at slots 0..n-1 -> [M,K]."""
+        return self.subject.classify_choices(self.choices, frames)
 
     def ordered(self, frames: torch.Tensor) -> torch.Tensor:
         """The value of other orders: frames [M,n] of 0..T-1, at slots 0..n-1 -> [M]."""
-        embeddings = self.subject.trace().frame_embeddings[frames]
-        return self.read(self.subject.classify(embeddings, None))
+        return self.read(self.logits_of_orders(frames))
+
+    def _each(
+        self, kept: torch.Tensor, read: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        kept = kept.cpu()
+        found = torch.empty(len(kept))
+        for start in range(0, len(kept), _ROWS_AT_ONCE):
+            some = kept[start : start + _ROWS_AT_ONCE]
+            for rows, frames, places in self._groups(some):
+                logits = self.subject.classify_choices(self.choices, frames, places)
+                found[start + rows] = read(logits)
+        return found
 
     def _groups(
         self, kept: torch.Tensor
-    ) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
-        """Rows with as many tokens: (rows [m], frames [m,n], their places [m,n] or None)."""
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]]:
+        """Rows with as many tokens: (rows [m], choices [m,n], their places [m,n] or None)."""
+        num_frames = self.num_frames
+        if self.removal == "mean":
+            frames = torch.where(kept, torch.arange(num_frames), num_frames)
+            yield torch.arange(len(kept)), frames, None
+            return
         counts = kept.sum(dim=1)
-        if self.removal == "mean":
-            rows = torch.arange(len(kept))
-            return [(rows, torch.arange(self.num_frames).expand(len(kept), -1), None)]
-        groups = []
-        full = torch.where(counts > 0, self.num_frames, 0) if self.removal == "hold" else counts
-        for n in full.unique().tolist():
-            rows = (full == n).nonzero()[:, 0]
-            if n == 0 or self.removal == "drop":
-                frames = kept[rows].nonzero()[:, 1].view(len(rows), n)
+        if self.removal == "hold":
+            counts = torch.where(counts > 0, num_frames, 0)
+        for n in sorted(set(counts.tolist())):
+            rows = (counts == n).nonzero()[:, 0]
+            if self.removal == "hold" and n > 0:
+                yield rows, nearest_kept(kept[rows]), None
             else:
-                frames = nearest_kept(kept[rows])
-            keeps = self.removal == "drop" and self.places == "keep"
-            groups.append((rows, frames, frames if keeps else None))
-        return groups
-
-    def _values_of(
-        self, frames: torch.Tensor, places: torch.Tensor | None, kept: torch.Tensor
-    ) -> torch.Tensor:
-        own = self.subject.trace().frame_embeddings  # [T,D]
-        embeddings = own[frames]  # [m,n,D]
-        if self.removal == "mean":
-            embeddings = torch.where(kept[..., None], embeddings, own.mean(dim=0))
-        return self.read(self.subject.classify(embeddings, places))
+                frames = kept[rows].nonzero()[:, 1].view(len(rows), n)
+                yield rows, frames, frames if self.places == "keep" else None
 
 
 def nearest_kept(kept: torch.Tensor) -> torch.Tensor:
