@@ -13,7 +13,7 @@ from stam_core.evaluate import to_input
 from stam_core.models.stam import Stam
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
-from stam_core.train.time_stage import label_loss, turn_time
+from stam_core.train.time_stage import timed_loss, turn_time
 from stam_core.types import Progress
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def train_joint(
     options: TrainOptions,
     report: Progress,
 ) -> Figures:
-    """Both stages together, gently, by the label alone."""
+    """Both stages together, gently, as `train_time` does: by the label, and a little by when."""
     modules = nn.ModuleDict({"model": model})
     threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=3e-5, threads=threads)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=1e-4, threads=threads)
     batch_clips = max(1, options.batch_frames // options.config.num_frames)
 
     def draw(done: float) -> Batch:
@@ -96,13 +96,15 @@ def train_joint(
         frames = torch.from_numpy(full.frames[clip.numpy()])
         flipped = torch.rand(batch_clips, generator=stage.generator) < 0.5
         frames = torch.where(flipped.view(-1, 1, 1, 1, 1), frames.flip(-2), frames)
-        return turn_time((frames,), torch.from_numpy(full.labels)[clip], stage.generator)
+        keys = torch.from_numpy(full.key_frames)[clip]
+        return turn_time((frames, keys), torch.from_numpy(full.labels)[clip], stage.generator)
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
-        frames, targets = (rows.to(options.device) for rows in batch)
+        frames, keys, targets = (rows.to(options.device) for rows in batch)
+        whole = cast("Stam", parts["model"])
         with autocast(options):
-            logits = parts["model"](to_input(frames, PREPROCESSING))
-        return label_loss(logits.float(), targets)
+            embeddings = whole.embed_frames(to_input(frames, PREPROCESSING))
+        return timed_loss(whole.temporal, whole.head, embeddings.float(), keys, targets)
 
     modules.eval()  # no dropout: threads would draw it in no certain order
     return stage.run(draw, loss, report)

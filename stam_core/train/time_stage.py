@@ -62,16 +62,27 @@ def train_time(
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
         embeddings, keys, targets = (rows.to(options.device) for rows in batch)
-        positions = torch.arange(embeddings.shape[1], device=embeddings.device)
         temporal = cast("TemporalTransformer", parts["temporal"])
-        with _heard(temporal) as maps:
-            clip_embedding = temporal(embeddings, positions)
-        value, figures = label_loss(parts["head"](clip_embedding), targets)
-        looked = attention_loss(maps, keys)
-        return value + _ATTENTION_WEIGHT * looked, {**figures, "attention": float(looked.detach())}
+        return timed_loss(temporal, parts["head"], embeddings, keys, targets)
 
     modules.train()
     return stage.run(draw, loss, report)
+
+
+def timed_loss(
+    temporal: TemporalTransformer,
+    head: nn.Module,
+    embeddings: torch.Tensor,
+    key_frames: torch.Tensor,
+    targets: torch.Tensor,
+) -> tuple[torch.Tensor, Figures]:
+    """The label's loss, and a little of the attention's: embeddings [B,T,D], key frames [B,T]."""
+    positions = torch.arange(embeddings.shape[1], device=embeddings.device)
+    with _heard(temporal) as maps:
+        clip_embedding = temporal(embeddings, positions)
+    value, figures = label_loss(head(clip_embedding), targets)
+    looked = attention_loss(maps, key_frames)
+    return value + _ATTENTION_WEIGHT * looked, {**figures, "attention": float(looked.detach())}
 
 
 def label_loss(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, Figures]:
