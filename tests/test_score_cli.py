@@ -63,7 +63,8 @@ def asked(tiny, *words):
 
 
 def test_rendered_clips_have_faithfulness_truth_and_seconds(tiny, capsys):
-    assert main(asked(tiny, "--rendered", 2, "--patches", "mean", "--json")) == 0
+    words = ("--rendered", 2, "--patches", "mean", "--randomise", 1, "--json")
+    assert main(asked(tiny, *words)) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["clips"] == "2 rendered clips"
     assert found["used"] == 2
@@ -85,12 +86,14 @@ def test_rendered_clips_have_faithfulness_truth_and_seconds(tiny, capsys):
     patches = rows["spatial-attention"]
     assert patches["frames"] == {}
     assert patches["patches"]["z"]["clips"] == 2
+    assert [step["layer"] for step in patches["randomised"]][:2] == ["", "head"]
     assert found["findings"]
 
 
 def test_a_folder_is_looked_through_and_what_is_no_video_is_named(tiny, clips, capsys):
-    assert main(asked(tiny, clips)) == 0
+    assert main(asked(tiny, clips, "--randomise", 1)) == 0
     printed = capsys.readouterr().out
+    assert "shuffled" in printed
     assert "temporal-attention" in printed
     assert "unusable: broken.mp4" in printed
     assert "notes.txt" not in printed

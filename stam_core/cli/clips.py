@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from stam_core.cli.evaluate import run_evaluate
@@ -21,14 +22,17 @@ from stam_core.cli.output import (
     write_json,
 )
 from stam_core.cli.parser import UsageError
+from stam_core.cli.score import run_score
 from stam_core.cli.train import run_train
 from stam_core.engine import Engine
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS
 from stam_core.render.evidence import Evidence, HeatStyle
 from stam_core.render.figures import render_strip, save_figure
-from stam_core.render.film import FILM_FPS, render_film
+from stam_core.render.film import FILM_FPS, render_film, write_gif
 from stam_core.render.numbers import json_ready, numbers
+from stam_core.render.repeat import Question, bare_name
+from stam_core.render.report import render_report, write_report
 from stam_core.render.words import one_line
 from stam_core.types import Clip, ModelInfo
 from stam_core.video.encode import write_mp4
@@ -95,19 +99,22 @@ def run_explain(options: argparse.Namespace) -> int:
         smoothing=options.smoothing,
     )
     style.colours_for(about.signed)  # refuse before the work, not after
+    _check_explain(options, uses_target=about.uses_target)
     out = None if options.out is None else OutputFolder(options.out)
     engine = _open_engine(options)
-    target = _target(options.target, engine.info)
+    target, foil = (_target(label, engine.info) for label in (options.target, options.foil))
     parameters = {
-        name: getattr(options, name)
+        name: getattr(options, f"parameter_{name}")
         for name in options.parameter_names
-        if getattr(options, name, None) is not None
+        if hasattr(options, f"parameter_{name}")
     }
 
     def work(path: str, progress: ProgressLine) -> None:
         clip = _open_clip(engine, path, options, progress)
         progress("explaining", 0.5)
-        explanation = engine.explain(clip, method=about.name, target=target, **parameters)
+        explanation = engine.explain(
+            clip, method=about.name, target=target, foil=foil, **parameters
+        )
         evidence = Evidence(
             clip_name=path,
             clip=clip,
@@ -140,6 +147,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "models": run_models,
     "train": run_train,
     "evaluate": run_evaluate,
+    "score": run_score,
 }
 
 
@@ -203,9 +211,26 @@ def _target(text: str | None, info: ModelInfo) -> str | int | None:
     raise UnknownNameError("label", text, list(info.labels))
 
 
+def _check_explain(options: argparse.Namespace, *, uses_target: bool) -> None:
+    """Refuse flags that would do nothing.
+
+    Raises:
+        UsageError: a file is asked for and no folder, or a contrast of a method without classes.
+    """
+    asked = [flag for flag in ("gif", "report") if getattr(options, flag)]
+    if asked and options.out is None:
+        raise UsageError(f"--{asked[0]} writes a file: name a folder for it with --out")
+    if options.foil is not None and not uses_target:
+        raise UsageError(
+            f"--foil asks for a contrast, and {options.method} knows no class: its scores are the "
+            "same for all (see explain --list)"
+        )
+
+
 def _for_target(evidence: Evidence) -> str:
-    label = evidence.target_label
-    return "" if label is None else f" for “{one_line(label)}”"
+    label, foil = evidence.target_label, evidence.foil_label
+    against = "" if foil is None else f" rather than “{one_line(foil)}”"
+    return "" if label is None else f" for “{one_line(label)}”{against}"
 
 
 def _numbers(evidence: Evidence, engine: Engine) -> dict[str, Any]:  # Any: JSON
@@ -221,20 +246,50 @@ def _write_results(
     *,
     quiet: bool,
 ) -> list[str]:
-    """Figure, film (where there are scores) and numbers; the paths written."""
-    kind = "prediction" if evidence.explanation is None else evidence.explanation.method
-    endings = [".json", f".{options.figure}"]
-    if evidence.explanation is not None:
-        endings.append(".mp4")
-    with out.claimed(evidence.clip_name, kind, endings) as paths:
-        save_figure(render_strip(evidence, style=style), paths[1])
-        if evidence.explanation is not None:
-            write_mp4(paths[2], render_film(evidence, style=style), FILM_FPS)
-        write_json(paths[0], _numbers(evidence, engine))
+    """Figure, film (where there are scores), numbers and what was asked for; the paths written."""
+    scores = evidence.explanation
+    kind = "prediction" if scores is None else scores.method
+    wanted: dict[str, Callable[[Path], object]] = {
+        ".json": lambda path: write_json(path, _numbers(evidence, engine)),
+        f".{options.figure}": lambda path: save_figure(render_strip(evidence, style=style), path),
+    }
+    if scores is not None:
+        film = render_film(evidence, style=style)
+        wanted[".mp4"] = lambda path: write_mp4(path, film, FILM_FPS)
+        if options.gif:
+            wanted[".gif"] = lambda path: write_gif(path, film, FILM_FPS)
+        if options.report:
+            report = render_report(
+                evidence,
+                question=_question(evidence, options),
+                weights_digest=engine.report.sha256,
+            )
+            wanted[".html"] = lambda path: write_report(path, report)
+    with out.claimed(evidence.clip_name, kind, list(wanted)) as paths:
+        # The claimed first file, the numbers, is filled last: it stands for a finished result.
+        for path, write in reversed(list(zip(paths, wanted.values(), strict=True))):
+            write(path)
     if not quiet:
         for path in paths:
             say(f"  wrote {one_line(path)}")
     return [str(path) for path in paths]
+
+
+def _question(evidence: Evidence, options: argparse.Namespace) -> Question:
+    """What was asked, for the lines in the report that repeat it."""
+    scores = evidence.explanation
+    assert scores is not None  # reports are written of explanations
+    return Question(
+        clip=bare_name(evidence.clip_name),
+        model=bare_name(options.model),
+        weights=None if options.weights is None else bare_name(options.weights),
+        sampling=options.sampling,
+        span_seconds=None if options.span is None else (options.span[0], options.span[1]),
+        method=scores.method,
+        target=evidence.target_label if options.target is not None else None,
+        foil=evidence.foil_label,
+        parameters=scores.parameters,
+    )
 
 
 def _list_methods(options: argparse.Namespace) -> int:

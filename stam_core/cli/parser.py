@@ -1,4 +1,4 @@
-"""The command line's grammar: five commands, their flags and the help that explains them."""
+"""The command line's grammar: six commands, their flags and the help that explains them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stam_core.cli.flags import (
     DEFAULT_MODEL,
     add_method_flags,
 )
+from stam_core.cli.score import SCORE_EXAMPLES, add_score_flags
 from stam_core.cli.train import TRAIN_EXAMPLES, add_train_flags
 from stam_core.errors import StamError
 
@@ -29,6 +30,7 @@ examples:
   {PROGRAM} explain --list
   {PROGRAM} models
   {PROGRAM} evaluate --rendered 1000 --seed 7 --json
+  {PROGRAM} score my_clips --out results
 
 exit code: 0, or 2 with one line on stderr that says what to mend.
 """
@@ -51,6 +53,7 @@ the method and the model that are chosen.
 examples:
   {PROGRAM} explain clip.mp4 --out results
   {PROGRAM} explain clip.mp4 --method temporal-attention --json
+  {PROGRAM} explain clip.mp4 --report --gif --out results
   {PROGRAM} explain clip.mp4 --opacity 0.4 --colours inferno --figure pdf --out results
 """
 MODELS_EXAMPLES = f"""\
@@ -96,6 +99,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     )
     _add_json(train)
     _add_evaluate(_command(commands, "evaluate", "how good a model is", EVALUATE_EXAMPLES))
+    _add_score(_command(commands, "score", "how good the explanations are", SCORE_EXAMPLES))
     # Drawn from the registries only when needed: they load torch, which takes seconds.
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     if chosen == "explain":
@@ -207,9 +211,20 @@ def _add_explain(parser: Parser) -> None:
         metavar="LABEL",
         help="the action to explain, a label or its index (the likeliest one)",
     )
+    parser.add_argument(
+        "--foil",
+        metavar="LABEL",
+        help="the action it is held against: why not this one? (none)",
+    )
     parser.add_argument("--list", action="store_true", help="list the methods and stop")
     _add_model_flags(parser)
     _add_output_flags(parser, "a strip figure, an overlay film and every number (JSON)")
+    parser.add_argument("--gif", action="store_true", help="with --out: the film as a GIF too")
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="with --out: a page too that opens offline, with the strip to play with (HTML)",
+    )
     _add_style_flags(parser)
 
 
@@ -245,6 +260,12 @@ def _add_evaluate(parser: Parser) -> None:
     _add_model_flags(parser, running=False)
     _add_json(parser)
     add_evaluate_flags(parser, _positive, _not_negative)
+
+
+def _add_score(parser: Parser) -> None:
+    _add_model_flags(parser)
+    _add_json(parser)
+    add_score_flags(parser, _positive, _not_negative)
 
 
 def _positive(text: str) -> int:

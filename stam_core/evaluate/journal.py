@@ -12,11 +12,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stam_core.evaluate.errors import EvaluationError
 from stam_core.evaluate.scores import ClipResult
 from stam_core.render.words import one_line
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FORMAT = 1  # grows when a line changes its meaning
 PATTERN = "journal*.jsonl"
@@ -82,7 +85,7 @@ class Journal:
         except OSError:
             return  # some network file systems have no locks
 
-    def add(self, results: Sequence[ClipResult]) -> None:
+    def add(self, results: Sequence[DataclassInstance]) -> None:
         """Append results; on return they are on the disc.
 
         Raises:

@@ -162,7 +162,7 @@ def score_rendered(
 def _explained(
     engine: Asked, batches: Iterator[RenderedClips], names: list[str], *, controls: bool
 ) -> Iterator[tuple[dict[str, Maps], Callable[..., Judged]]]:
-    """Of every clip: each method's maps, and `_judge` with the clip's truth filled in."""
+    """Of every clip: each method's maps, and `judge_maps` with the clip's truth filled in."""
     grid = engine.info.patch_grid
     for clips in batches:
         masks = clips.moving_mask()
@@ -173,7 +173,7 @@ def _explained(
             if controls:
                 maps |= {name: ask(clip.frames, grid, box) for name, ask in CONTROLS.items()}
             judge = partial(
-                _judge,
+                judge_maps,
                 keys=clips.key_frames[i][clip.frame_indices],
                 deciding=clips.deciding[i][clip.frame_indices],
                 shares=patch_shares(masks[i][clip.frame_indices], grid, box),
@@ -185,7 +185,7 @@ def _maps(explanation: Explanation) -> Maps:
     return explanation.frames, explanation.patches
 
 
-def _judge(
+def judge_maps(
     maps: Maps,
     *,
     keys: NDArray[np.bool_],

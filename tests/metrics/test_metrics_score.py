@@ -13,17 +13,10 @@ import torch
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.base import Explainer
+from stam_core.metrics.randomise import RandomisedStep
 from stam_core.metrics.rendered import CONTROLS
-from stam_core.metrics.score import (
-    RANDOM,
-    ClipScores,
-    Figure,
-    MethodScores,
-    ScoreSettings,
-    rendered_clip,
-    scorable,
-    score_clip,
-)
+from stam_core.metrics.score import RANDOM, rendered_clip, scorable, score_clip
+from stam_core.metrics.score_records import ClipScores, Figure, MethodScores, ScoreSettings
 from stam_core.metrics.score_table import findings, score_rows
 from stam_core.models import model_info
 from stam_core.record import Subject
@@ -92,7 +85,7 @@ def test_every_map_is_judged_and_survives_a_journal(rendered):
             "spatial-rollout": (None, -truth.limb_shares.astype(np.float32)),
         }
     )
-    asked = settings("rollout", "spatial-rollout", fill="mean")
+    asked = settings("rollout", "spatial-rollout", fill="mean", randomised=4)
     told = []
     found = score_clip(engine, clip, asked, index=3, name="clip 3", truth=truth, told=told.append)
     assert told == ["rollout", "spatial-rollout"]
@@ -130,6 +123,33 @@ def test_a_method_that_fails_leaves_its_reason_and_stops_no_other(rendered):
     assert "not numbers" in found["temporal-rollout"].error
     assert found["temporal-attention"].frames
     assert found["temporal-attention"].truth == {}
+
+
+def test_the_first_clips_are_asked_while_the_model_forgets(rendered):
+    clip, truth = rendered
+    engine = Toy({"spatial-attention": (None, truth.limb_shares.astype(np.float32))})
+    asked = settings("spatial-attention", randomised=4, controls=True)
+    found = score_clip(engine, clip, asked, index=3).methods
+    steps = found["spatial-attention"].randomised
+    assert [step.layer for step in steps[:2]] == ["", "head"]
+    assert steps[1].patches == 1.0  # a spatial map knows no head
+    assert steps[-1].patches < 0.5
+    assert found[RANDOM].randomised == ()
+    assert score_clip(engine, clip, asked, index=4).methods["spatial-attention"].randomised == ()
+
+
+def test_a_map_that_survives_the_loss_of_all_weights_is_named():
+    def of(index, last):
+        steps = (RandomisedStep("", 1.0, None), RandomisedStep("head", last, None))
+        return ClipScores(index, "", methods={"m": MethodScores(0.1, randomised=steps)})
+
+    (row,) = score_rows([of(0, 0.9), of(1, 0.7)])
+    assert row.randomised[-1] == RandomisedStep("head", pytest.approx(0.8), None)
+    assert row.unchanged
+    assert "little about this model: m." in findings([row])[-1]
+    (row,) = score_rows([of(0, 0.9), of(1, -0.7)])
+    assert not row.unchanged
+    assert "little about this model: none." in findings([row])[-1]
 
 
 def test_only_methods_with_a_ranking_are_scored(monkeypatch):
@@ -187,6 +207,15 @@ def test_what_does_not_beat_random_is_said():
     first, second = findings([row])
     assert "only under some: m" in first
     assert "not: m" in second
+
+
+def test_a_handful_of_lucky_clips_is_no_evidence():
+    """Four random rankings with z 0.5 to 1.2: no resample of them is below 0, and yet."""
+    (row,) = score_rows([clip_with(i, z) for i, z in enumerate((0.5, 1.2, 0.8, 1.0))])
+    assert row.frames["drop"].z.interval[0] > 0
+    assert row.frames["drop"].standing == "random"
+    (row,) = score_rows([clip_with(i, -z) for i, z in enumerate((0.5, 1.2, 0.8, 1.0) * 4)])
+    assert row.frames["drop"].standing == "worse"
 
 
 def test_where_nothing_differs_nothing_is_averaged():
