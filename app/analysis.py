@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import controls, payload, text
+from app.compare_desk import CompareDesk
+from app.explained import Explained, asks, with_methods, without_idle_foil
+from app.lab_desk import LabDesk
 from app.model_choice import ModelDesk, published_row
 from app.session import Engines, Sources
+from app.take_away import TakeDesk
 from app.visit import EMBEDDED, Visit
 from stam_core.errors import StamError, UnknownNameError
+from stam_core.explain import EXPLAINERS
 from stam_core.models.registry import ASSETS
 
 if TYPE_CHECKING:
     from stam_core import Engine
-    from stam_core.types import Clip, Explanation
+    from stam_core.types import Clip, ModelInfo
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +53,7 @@ class View:
     sampling_panel: dict[str, Any] | None = None
     model_summary: dict[str, Any] | None = None
     model_facts: dict[str, Any] | None = None
+    take: dict[str, Any] | None = None
 
 
 class Analyst:
@@ -58,6 +64,10 @@ class Analyst:
         self.engines = Engines()
         self.models = ModelDesk(self.engines)
         self.sources = Sources()
+        self.explained = Explained()
+        self.lab = LabDesk(self)
+        self.compare = CompareDesk(self)
+        self.take = TakeDesk(self)
         self._examples_folder = examples
 
     @cached_property
@@ -97,6 +107,11 @@ class Analyst:
             raise UnknownNameError("example", str(name)[:80], list(self.examples))
         return replace(visit, source=self._example_keys[name], span_seconds=None)
 
+    def example_name(self, visit: Visit) -> str | None:
+        """The embedded clip that the visit shows; None: a clip of the visitor's own, or none."""
+        names = (name for name, key in self._example_keys.items() if key == visit.source)
+        return next(names, None)
+
     def upload(self, visit: Visit, path: str, name: str) -> Visit:
         """The visit, turned to a file the visitor sent."""
         return replace(visit, source=self.sources.add(Path(path), name), span_seconds=None)
@@ -113,41 +128,53 @@ class Analyst:
         shown = payload.clip_payload(clip, engine.crop_box(clip), source.name)
         yield View(visit, clip=shown)
         prediction = engine.predict(clip)
-        heat, bars = self._explain(engine, clip, visit)
+        visit = without_idle_foil(visit, prediction)
         info = engine.info
-        yield View(
+        heat_panel, bars_panel = method_panels(visit, info)
+        whole = View(
             visit,
-            scores=payload.scores_payload(clip, heat, bars, controls.method_titles()),
             predictions=payload.prediction_payload(prediction, info),
-            heat_panel=controls.method_panel("patches", visit.heat, visit.heat_parameters, info),
-            bars_panel=controls.method_panel("frames", visit.bars, visit.bars_parameters, info),
+            heat_panel=heat_panel,
+            bars_panel=bars_panel,
             sampling_panel=controls.sampling_panel(visit.policy, visit.span_seconds, clip, info),
             model_summary={"title": "", "rows": [], "notes": [info.summary], "progress": None},
             model_facts=model_facts(engine),
+            take=self.take.offer(visit),
         )
+        for scores in self._scores(engine, clip, visit):
+            yield replace(whole, scores=scores)
+            whole = View(visit)
 
-    def adjust(self, visit: Visit, place: controls.Place, data: dict[str, Any]) -> View:
-        """Another method or other parameters for the map or the bars: only the scores are new.
+    def adjust(self, visit: Visit, place: controls.Place, data: dict[str, Any]) -> Iterator[View]:
+        """Another method, class or parameters for the map or the bars: only the scores are new.
 
         Raises:
             StamError: the page sent something that does not exist or is out of range.
         """
-        visit = with_methods(visit)
+        before = visit = with_methods(visit)
         engine, clip = self._open(visit)
-        method, parameters = controls.read_method(place, data, engine.info)
+        info = engine.info
+        method, parameters = controls.read_method(place, data, info)
+        classes = (visit.target, visit.foil)
+        if EXPLAINERS[method].info.uses_target:
+            classes = controls.read_classes(data, info, classes)
+        visit = replace(visit, target=classes[0], foil=classes[1])
         if place == "patches":
-            changed = method != visit.heat
             visit = replace(visit, heat=method, heat_parameters=parameters)
         else:
-            changed = method != visit.bars
             visit = replace(visit, bars=method, bars_parameters=parameters)
-        heat, bars = self._explain(engine, clip, visit)
-        scores = payload.scores_payload(clip, heat, bars, controls.method_titles())
         # Drawn anew only for another method: a slider in use must not vanish under the finger.
-        panel = controls.method_panel(place, method, parameters, engine.info) if changed else None
-        if place == "patches":
-            return View(visit, scores=scores, heat_panel=panel)
-        return View(visit, scores=scores, bars_panel=panel)
+        panels = method_panels(visit, info)
+        new_classes = classes != (before.target, before.foil)
+        view = View(
+            visit,
+            heat_panel=panels[0] if visit.heat != before.heat or new_classes else None,
+            bars_panel=panels[1] if visit.bars != before.bars or new_classes else None,
+            take=self.take.offer(visit),
+        )
+        for scores in self._scores(engine, clip, visit):
+            yield replace(view, scores=scores)
+            view = View(visit)
 
     def resample(self, visit: Visit, data: dict[str, Any]) -> Visit:
         """The visit with another choice of frames.
@@ -163,7 +190,10 @@ class Analyst:
         """The visit with another model; parameters start anew, as their limits may differ."""
         info = self.engines.info(key)
         policy = visit.policy if info.official_fps is not None else "uniform"
-        return replace(visit, model=key, policy=policy, heat_parameters={}, bars_parameters={})
+        return replace(
+            visit, model=key, policy=policy, heat_parameters={}, bars_parameters={},
+            target=None, foil=None,
+        )  # fmt: skip
 
     def warm_up(self) -> None:
         """Make the first page ready before the first visitor comes."""
@@ -171,24 +201,39 @@ class Analyst:
         if cards := self.example_cards["items"]:
             list(self.show(self.example(Visit(), cards[0]["name"])))
 
+    def opened(self, visit: Visit) -> tuple[Engine, Clip]:
+        """The visit's model and clip, for the other tabs.
+
+        Raises:
+            StamError: either cannot be had.
+        """
+        return self._open(visit)
+
     def _open(self, visit: Visit) -> tuple[Engine, Clip]:
         source = self.sources.get(visit.source)
         engine = self.engines.get(visit.model)
         clip = engine.open(source.path, sampling=visit.policy, span_seconds=visit.span_seconds)
         return engine, clip
 
-    def _explain(self, engine: Engine, clip: Clip, visit: Visit) -> tuple[Explanation, Explanation]:
-        heat = engine.explain(clip, method=visit.heat, **visit.heat_parameters)
-        if (visit.bars, visit.bars_parameters) == (visit.heat, visit.heat_parameters):
-            return heat, heat
-        return heat, engine.explain(clip, method=visit.bars, **visit.bars_parameters)
+    def _scores(self, engine: Engine, clip: Clip, visit: Visit) -> Iterator[dict[str, Any]]:
+        """The map and the bars for the strip; the bars grow where their method gives parts."""
+        titles = controls.method_titles()
+        labels = engine.info.labels
+        heat_ask, bars_ask = asks(visit)
+        for heat in self.explained.stream(engine, clip, heat_ask):
+            if heat.done < 1:
+                yield payload.scores_payload(clip, heat, None, titles, labels)
+        for bars in self.explained.stream(engine, clip, bars_ask):
+            yield payload.scores_payload(clip, heat, bars, titles, labels)
 
 
-def with_methods(visit: Visit) -> Visit:
-    """The visit with the first methods filled in where none were chosen yet."""
-    heat = visit.heat or controls.default_method("patches")
-    bars = visit.bars or controls.default_method("frames")
-    return replace(visit, heat=heat, bars=bars)
+def method_panels(visit: Visit, info: ModelInfo) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The panels of the map and of the bars."""
+    classes = (visit.target, visit.foil)
+    return (
+        controls.method_panel("patches", visit.heat, visit.heat_parameters, info, classes),
+        controls.method_panel("frames", visit.bars, visit.bars_parameters, info, classes),
+    )
 
 
 def read_examples(folder: Path) -> list[Example]:

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from app import text
-from stam_core.errors import SamplingError, UnknownNameError
+from stam_core.errors import ParameterError, SamplingError, UnknownNameError
 from stam_core.explain import EXPLAINERS, configure, parameter_specs
 from stam_core.video import SAMPLING_POLICIES
 
@@ -23,6 +23,8 @@ Place = Literal["patches", "frames"]  # what a method gives: maps on the frames,
 TITLES: dict[Place, str] = {"patches": text.HEAT, "frames": text.BARS}
 PREFERRED: dict[Place, str] = {"patches": "spatial-rollout", "frames": "temporal-attention"}
 SPAN_STEP = 0.1  # seconds
+Classes = tuple[int | None, int | None]  # target (None: the predicted one), foil (None: none)
+CLASS_NAMES = ("target", "foil")
 
 
 def methods_for(place: Place) -> list[str]:
@@ -42,9 +44,13 @@ def method_titles() -> dict[str, str]:
 
 
 def method_panel(
-    place: Place, method: str, parameters: Mapping[str, Any], info: ModelInfo
+    place: Place,
+    method: str,
+    parameters: Mapping[str, Any],
+    info: ModelInfo,
+    classes: Classes = (None, None),
 ) -> dict[str, Any]:
-    """The panel that chooses a method and its parameters, for the page."""
+    """The panel that chooses a method, its parameters and the class it speaks about."""
     described = EXPLAINERS[method].info
     return {
         "title": TITLES[place],
@@ -53,11 +59,69 @@ def method_panel(
             {"name": name, "title": EXPLAINERS[name].info.title} for name in methods_for(place)
         ],
         "notes": [described.summary, described.caveat],
-        "parameters": [
-            _control(spec, parameters.get(spec.name, spec.default))
-            for spec in parameter_specs(method, info)
-        ],
+        "classes": class_controls(classes, info) if described.uses_target else [],
+        "parameters": parameter_controls(method, parameters, info),
     }
+
+
+def parameter_controls(
+    method: str, parameters: Mapping[str, Any], info: ModelInfo
+) -> list[dict[str, Any]]:
+    """A method's parameters, for the page."""
+    return [
+        _control(spec, parameters.get(spec.name, spec.default))
+        for spec in parameter_specs(method, info)
+    ]
+
+
+def class_controls(classes: Classes, info: ModelInfo) -> list[dict[str, Any]]:
+    """The class to speak about, and the one it is held against, for the page."""
+    labels = [[str(index), label] for index, label in enumerate(info.labels)]
+    target, foil = classes
+    return [
+        _class_control("target", text.TARGET, target, [["", text.PREDICTED_CLASS], *labels], ""),
+        _class_control("foil", text.FOIL, foil, [["", text.NO_FOIL], *labels], text.FOIL_HELP),
+    ]
+
+
+def _class_control(
+    name: str, label: str, value: int | None, choices: list[list[str]], about: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "kind": "choice",
+        "default": "",
+        "value": "" if value is None else str(value),
+        "choices": choices,
+        "help": about,
+    }
+
+
+def read_classes(data: Mapping[str, Any], info: ModelInfo, before: Classes) -> Classes:
+    """Target and foil out of what the page sent; `before` where it sent none.
+
+    Raises:
+        ParameterError: no such class, or one held against itself.
+    """
+    sent = data.get("parameters")
+    sent = sent if isinstance(sent, dict) else {}
+    target, foil = (
+        _class_index(sent[name], info) if name in sent else old
+        for name, old in zip(CLASS_NAMES, before, strict=True)
+    )
+    if target is not None and target == foil:
+        raise ParameterError(text.SAME_CLASS.format(label=info.labels[target]))
+    return target, foil
+
+
+def _class_index(sent: object, info: ModelInfo) -> int | None:
+    if sent == "":
+        return None
+    known = isinstance(sent, str) and sent.isdecimal() and len(sent) < 7
+    if not known or int(str(sent)) >= len(info.labels):
+        raise ParameterError(text.NO_CLASS)
+    return int(str(sent))
 
 
 def _control(spec: ParameterSpec, value: object) -> dict[str, Any]:
@@ -89,6 +153,8 @@ def read_method(
         raise UnknownNameError("method", str(method)[:80], methods_for(place))
     sent = data.get("parameters")
     parameters = dict(sent) if isinstance(sent, dict) else {}
+    for name in CLASS_NAMES:  # see `read_classes`
+        parameters.pop(name, None)
     configure(EXPLAINERS[method], info, parameters)
     return method, parameters
 

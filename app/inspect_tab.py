@@ -13,7 +13,7 @@ from app import text
 from app.backstage import Backstage
 from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions
 from app.components.webcam import Webcam
-from app.guard import guarded
+from app.guard import guarded, warn
 from app.model_part import (
     Changes,
     ModelChoice,
@@ -21,6 +21,7 @@ from app.model_part import (
     build_model_choice,
     build_model_offer,
 )
+from app.take_part import TakeAway, build_take_away
 from app.visit import Visit
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class InspectTab:
     bars: ParameterPanel
     sampling: ParameterPanel
     model: ModelChoice
+    take: TakeAway
 
     def updates(self, view: View) -> Changes:
         """What gradio is to change for a view: only what the view has."""
@@ -69,6 +71,7 @@ class InspectTab:
             self.sampling: view.sampling_panel,
             self.model.summary: view.model_summary,
             self.model.facts: view.model_facts,
+            self.take.offer: view.take,
         }
         changes |= {part: value for part, value in parts.items() if value is not None}
         strip: dict[str, Any] = {"clip": view.clip, "value": view.scores}
@@ -88,6 +91,7 @@ class InspectTab:
             self.heat, self.bars, self.sampling, self.model.choice,
             self.model.summary,
             self.model.facts,
+            self.take.offer,
         ]  # fmt: skip
 
 
@@ -137,11 +141,14 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
         heat = _panel("heat")
         bars = _panel("bars")
         sampling = _panel("sampling", text.SAMPLING_WORDS)
+    take = build_take_away()
     with gr.Accordion(text.ABOUT_TITLE, open=False, elem_id="about"):
         gr.Markdown(text.ABOUT)
     tab = InspectTab(
-        visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling, model
-    )
+        visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling, model,
+        take,
+    )  # fmt: skip
+    take.wire(visit, backstage)
     _wire_clips(tab, backstage)
     _wire_panels(tab, backstage)
     ModelHandlers(model, offer, backstage, lambda now: _shown(tab, backstage, now)).wire(
@@ -162,12 +169,15 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
         analyst = backstage.analyst
         yield {tab.model.choice: gr.update(choices=analyst.models.choices(Visit().model))}
         cards = analyst.example_cards
-        names = [card["name"] for card in cards["items"]]
-        wanted = request.query_params.get("example")
-        name = wanted if wanted in names else next(iter(names), None)
+        visit, notes = analyst.take.read(dict(request.query_params))
+        if visit.model != Visit().model:
+            yield {tab.model.choice: gr.update(value=visit.model)}
+        name = analyst.example_name(visit)
         yield {tab.examples: gr.update(value=cards, chosen=name or NO_EXAMPLE)}
         if name is not None:
-            yield from _shown(tab, backstage, analyst.example(Visit(), name))
+            yield from _shown(tab, backstage, visit)
+        for note in notes:
+            warn(note)
 
     return guarded(open_page)
 
@@ -220,14 +230,15 @@ def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:
 
     def adjust(place: Place) -> Callable[..., Iterator[Changes]]:
         def handler(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
-            yield tab.updates(backstage.analyst.adjust(visit, place, event_data(event)))
+            for view in backstage.analyst.adjust(visit, place, event_data(event)):
+                yield tab.updates(view)
 
         return guarded(handler)
 
     def resample(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
         yield from _shown(tab, backstage, backstage.analyst.resample(visit, event_data(event)))
 
-    scores = [tab.visit, tab.strip, tab.heat, tab.bars]
+    scores = [tab.visit, tab.strip, tab.heat, tab.bars, tab.take.offer]
     tab.heat.adjust(adjust("patches"), [tab.visit], scores, **MODEL_QUEUE)
     tab.bars.adjust(adjust("frames"), [tab.visit], scores, **MODEL_QUEUE)
     tab.sampling.adjust(guarded(resample), [tab.visit], tab.shown, **MODEL_QUEUE)

@@ -1,151 +1,43 @@
-"""Records of the core -> what the page draws, as JSON: one picture, small grids, numbers."""
+"""Records of the core -> what the page draws, as JSON."""
 
 from __future__ import annotations
 
-import base64
-import io
-import math
-import threading
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from cachetools import LRUCache, cached
-from PIL import Image
-
 from app import text
-from stam_core.render.colour import COLOUR_MAPS, lut
+from stam_core.render.strip_data import (
+    LONGEST_SIDE,
+    SPRITE_BYTES,
+    SPRITE_PIXELS,
+    bars_payload,
+    clip_payload,
+    frames_picture,
+    heat_payload,
+    is_share,
+    palettes,
+    scores_payload,
+    thumbnail,
+)
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from stam_core.types import ModelInfo, Prediction
 
-    from stam_core.types import Clip, CropBox, Explanation, ModelInfo, Prediction
+__all__ = [
+    "LONGEST_SIDE",
+    "SPRITE_BYTES",
+    "SPRITE_PIXELS",
+    "bars_payload",
+    "clip_payload",
+    "frames_picture",
+    "heat_payload",
+    "is_share",
+    "palettes",
+    "prediction_payload",
+    "scores_payload",
+    "thumbnail",
+]
 
-SPRITE_BYTES = 150_000  # at most, for the picture of all frames; a third more in base64
-SPRITE_PIXELS = 2_000_000  # at most: 16 frames of 256 x 455 are 1.9 million
-LONGEST_SIDE = 640  # pixels of one frame; very wide and very tall clips
-SPRITE_TRIES = 4
-JPEG_QUALITY = 60
-SHARE_TOLERANCE = 1e-3  # scores that sum to 1 within this are shares
 TOP = 5
-
-
-@cache
-def palettes() -> dict[str, str]:
-    """Each colour map's 256 RGB triples in base64, for the page."""
-    return {name: _base64(lut(name).tobytes()) for name in COLOUR_MAPS}
-
-
-def clip_payload(clip: Clip, crop: CropBox, name: str) -> dict[str, Any]:
-    """What the strip needs once per clip.
-
-    Args:
-        clip: the frames as displayed.
-        crop: the part of them the model saw.
-        name: what to call the clip; untrusted, shown as text only.
-    """
-    picture, columns, tile = frames_picture(clip)
-    cropped = [text.CROP_NOTE] if crop.width * crop.height < 1 - 1e-6 else []
-    return {
-        "key": clip.digest,
-        "palettes": palettes(),
-        "sprite": picture,
-        "columns": columns,
-        "tile": list(tile),
-        "frames": [
-            {"index": int(index), "seconds": round(float(seconds), 4)}
-            for index, seconds in zip(clip.frame_indices, clip.seconds, strict=True)
-        ],
-        "crop": {
-            "left": crop.left,
-            "top": crop.top,
-            "width": crop.width,
-            "height": crop.height,
-        },
-        "facts": [name, *clip_facts(clip), *cropped],
-        "notes": list(clip.notes),
-    }
-
-
-def clip_facts(clip: Clip) -> list[str]:
-    """Size, rate, length and frames used, each in a few words."""
-    info = clip.info
-    counted = text.FACT_COUNTED if info.n_frames_counted else text.FACT_ESTIMATED
-    used = len(set(clip.frame_indices.tolist()))
-    return [
-        text.FACT_SIZE.format(width=info.width, height=info.height),
-        text.FACT_FPS.format(fps=round(info.fps, 2)),
-        text.FACT_SECONDS.format(seconds=info.duration_seconds),
-        counted.format(count=used, total=info.n_frames),
-    ]
-
-
-def scores_payload(
-    clip: Clip, heat: Explanation | None, bars: Explanation | None, titles: dict[str, str]
-) -> dict[str, Any]:
-    """What the strip needs on every change of method: the grids, the bars, and how to read them.
-
-    Args:
-        clip: the clip the scores belong to.
-        heat: an explanation with patches.
-        bars: an explanation with frames.
-        titles: the methods' titles by name.
-    """
-    reading = _unattributed(heat, bars, titles)
-    shown_bars = bars_payload(bars, titles) if bars is not None else None
-    if shown_bars is not None and shown_bars["equal"] is not None:
-        reading.append(text.EQUAL_SHARE)
-    return {
-        "key": clip.digest,
-        "heat": heat_payload(heat, titles) if heat is not None else None,
-        "bars": shown_bars,
-        "reading": reading,
-    }
-
-
-def heat_payload(explanation: Explanation, titles: dict[str, str]) -> dict[str, Any]:
-    """Patches [T,h,w] as one byte each, between every frame's own lowest and highest score.
-
-    A range per frame keeps weak frames exact to 1/255 of it too; the page decides on the scale.
-    """
-    assert explanation.patches is not None  # the caller chose a method that gives patches
-    patches = explanation.patches.astype(np.float64)  # [T,h,w]
-    low = patches.min(axis=(1, 2))  # [T]
-    high = patches.max(axis=(1, 2))  # [T]
-    gain = np.where(high > low, high - low, 1.0)
-    levels = np.rint(255 * (patches - low[:, None, None]) / gain[:, None, None]).astype(np.uint8)
-    return {
-        "grid": list(patches.shape[1:]),
-        "data": _base64(levels.tobytes()),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "signed": explanation.signed,
-        "share": is_share(explanation),
-        "title": titles[explanation.method],
-    }
-
-
-def bars_payload(explanation: Explanation, titles: dict[str, str]) -> dict[str, Any]:
-    """One number per frame, and the equal share where the numbers are shares."""
-    assert explanation.frames is not None  # the caller chose a method that gives frames
-    values = explanation.frames.astype(np.float64)
-    share = is_share(explanation)
-    return {
-        "values": values.tolist(),
-        "signed": explanation.signed,
-        "share": share,
-        "equal": float(values.mean()) if share else None,
-        "title": titles[explanation.method],
-    }
-
-
-def is_share(explanation: Explanation) -> bool:
-    """Whether the scores are parts of a whole: unsigned, about no class, summing to 1 at most."""
-    if explanation.signed or explanation.target is not None:
-        return False
-    patches, frames = explanation.patches, explanation.frames
-    sums = patches.sum(axis=(1, 2)) if patches is not None else frames
-    return sums is not None and bool((sums <= 1 + SHARE_TOLERANCE).all())
 
 
 def prediction_payload(prediction: Prediction, info: ModelInfo) -> dict[str, Any]:
@@ -157,81 +49,3 @@ def prediction_payload(prediction: Prediction, info: ModelInfo) -> dict[str, Any
         ],
         "note": text.PREDICTION_NOTE.format(model=info.title, classes=len(info.labels)),
     }
-
-
-# By digest: a key that were the clip itself would keep up to 22 MB of frames alive.
-@cached(LRUCache(maxsize=16), key=lambda clip: clip.digest, lock=threading.Lock())
-def frames_picture(clip: Clip) -> tuple[str, int, tuple[int, int]]:
-    """All frames side by side in one picture.
-
-    Returns:
-        The picture as a data address, the frames per row, one frame's (width, height) in pixels.
-    """
-    count, height, width = clip.frames.shape[:3]
-    scale = min(
-        1.0, math.sqrt(SPRITE_PIXELS / (count * height * width)), LONGEST_SIDE / max(height, width)
-    )
-    columns = math.ceil(math.sqrt(count))
-    for _ in range(SPRITE_TRIES):
-        tile = max(1, round(width * scale)), max(1, round(height * scale))
-        data = _jpeg(_sheet(clip.frames, columns, tile))
-        if len(data) <= SPRITE_BYTES:
-            break
-        # Bytes grow about as the number of pixels does.
-        scale *= 0.95 * math.sqrt(SPRITE_BYTES / len(data))
-    return _data_address(data), columns, tile
-
-
-def _sheet(frames: NDArray[np.uint8], columns: int, tile: tuple[int, int]) -> Image.Image:
-    """Frames [T,H,W,3], row by row, each resized to `tile` (width, height)."""
-    rows = math.ceil(len(frames) / columns)
-    sheet = Image.new("RGB", (columns * tile[0], rows * tile[1]))
-    for position, frame in enumerate(frames):
-        row, column = divmod(position, columns)
-        sheet.paste(_resized(frame, tile), (column * tile[0], row * tile[1]))
-    return sheet
-
-
-def thumbnail(frame: NDArray[np.uint8], width: int = 160) -> str:
-    """One frame [H,W,3] as a small picture's data address."""
-    height = max(1, round(frame.shape[0] * width / frame.shape[1]))
-    return _data_address(_jpeg(_resized(frame, (width, height))))
-
-
-def _resized(frame: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
-    image = Image.fromarray(frame)
-    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()
-
-
-def _data_address(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{_base64(jpeg)}"
-
-
-def _unattributed(
-    heat: Explanation | None, bars: Explanation | None, titles: dict[str, str]
-) -> list[str]:
-    """What stays on no frame or patch, once for each method and share.
-
-    Map and bars may come from one method with different parameters: then both shares are told.
-    """
-    shares = [
-        (entry.method, place, f"{100 * entry.unattributed:.1f} %")
-        for entry, place in ((heat, text.IN_THE_MAP), (bars, text.IN_THE_BARS))
-        if entry is not None and entry.unattributed is not None
-    ]
-    methods = {method for method, _, _ in shares}
-    if len(methods) < len({(method, share) for method, _, share in shares}):
-        told = [(f"{titles[method]} ({place})", share) for method, place, share in shares]
-    else:
-        told = list(dict.fromkeys((titles[method], share) for method, _, share in shares))
-    return [text.UNATTRIBUTED.format(title=title, share=share) for title, share in told]
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -53,27 +53,19 @@ STRIP_WORDS = {
     "patch": "Patch in",
     "strongest": "Strongest patch: ",
 }
-UNATTRIBUTED = (
-    "{title}: {share} stays on the CLS token and is shown on no frame or patch (unattributed)."
-)
-IN_THE_MAP = "heat map"
-IN_THE_BARS = "bars"
-EQUAL_SHARE = (
-    "The small mark on each bar is the equal share: where every bar would end if no frame stood"
-    " out."
-)
-CROP_NOTE = "Outside the outlined square the model saw nothing."
-FACT_SIZE = "{width} × {height} px"
-FACT_FPS = "{fps:g} frames/s"
-FACT_SECONDS = "{seconds:.1f} s"
-FACT_COUNTED = "{count} of {total} frames used"
-FACT_ESTIMATED = "{count} of about {total} frames used"
 
 # --- methods ---
 HEAT = "Heat map on each frame"
 BARS = "Bar under each frame"
 PANEL_WORDS = {"settings": "Settings", "reset": "Back to the defaults"}
 SAMPLING_WORDS = {"settings": "Time span", "reset": "The whole clip"}
+TARGET = "Speak about"
+PREDICTED_CLASS = "the predicted class"
+FOIL = "Rather than"
+NO_FOIL = "(no other class)"
+FOIL_HELP = "Why not that one? The scores then say what speaks for one against the other."
+NO_CLASS = "The page asked for a class that the model does not have. Choose one from the list."
+SAME_CLASS = "“{label}” cannot be held against itself. Choose another class."
 
 # --- model ---
 MODEL = "Model"
@@ -110,6 +102,206 @@ PUBLISHED_NAMES = {
     "gmacs_per_clip": "{value:g} GMAC per clip",
     "v100_videos_per_second": "{value:g} clips/s on a V100",
 }
+
+# --- take it away ---
+TAKE_WORDS = {
+    "title": "Take it away: picture, film, report, numbers, link",
+    "waiting": "Appears when a clip is open.",
+    "files": "What is shown above, as a file",
+    "kinds": [
+        ["png", "Figure (PNG)"],
+        ["pdf", "Figure (PDF, vectors)"],
+        ["mp4", "Film (MP4)"],
+        ["gif", "Film (GIF)"],
+        ["html", "Report (HTML, works offline)"],
+        ["json", "Every number (JSON)"],
+    ],
+    "link": "A link to this view",
+    "no_link": "Only example clips can be named in a link: your own clip stays with you.",
+    "python": "In Python",
+    "command": "On the command line",
+    "copy": "Copy",
+    "copied": "Copied",
+    "by_hand": "Press Ctrl+C",
+    "making": "Being made…",
+}
+TAKE_NO_KIND = "There is no such file to take. Choose one of those offered."
+OWN_WEIGHTS = "your_checkpoint.safetensors"
+LINK_FELL_BACK = "The link asked for something that is not here. {reason} The default is shown."
+LINK_NO_EXAMPLE = "It names an example clip that is not among these."
+LINK_NO_MODEL = "It names a model that is not on this computer."
+LINK_NO_METHOD = "It names a method that is not known."
+LINK_NO_CLASS = "It names a class that the model does not have."
+
+# --- compare ---
+COMPARE = "Compare"
+COMPARE_INTRO = (
+    "**Two views side by side.** Two methods, two classes, two models or two clips: change one "
+    "side and leave the other. Below stands what each ranking is worth."
+)
+COMPARE_SIDES = ("Left", "Right")
+COMPARE_CLIP = "Clip"
+COMPARE_MODEL = "Model"
+COMPARE_INSPECTED = "the clip in “Inspect”: {name}"
+COMPARE_SCORE_WORDS = {
+    "title": "What each is worth",
+    "waiting": "Appears when a clip is open.",
+    "working": "Being measured…",
+}
+COMPARE_SAME_SCALE = "Both are drawn on one scale: equal colours and equal bars are equal scores."
+COMPARE_OTHER_UNITS = (
+    "These scores have different units, so each side is drawn against its own highest score: "
+    "compare where they lie, not how high they are."
+)
+COMPARE_NO_PLACES = (
+    "The two sides show other frames or other patches, so their rankings cannot be compared."
+)
+COMPARE_FRAMES = "Does the answer follow the ranking of the frames?"
+COMPARE_FRAMES_HELP = (
+    "z: how far the gap between bringing frames back best first and taking them away best first "
+    "lies above that of {orders} random orders; within the band of 95 % of them it is “random”."
+)
+COMPARE_TRUTH = "Does it find what is known to be true of this rendered clip?"
+COMPARE_TRUTH_HELP = (
+    "In brackets: what the same scores would get in random places. The truth is where the limbs "
+    "move, not what the model used."
+)
+COMPARE_NO_TRUTH = "The truth is known of the rendered example clips only."
+COMPARE_NO_FRAMES = "scores no frames"
+COMPARE_VERDICTS = {
+    "better": "better than random",
+    "random": "random",
+    "worse": "worse than random",
+}
+COMPARE_FLIPS = "The verdict depends on how frames are taken away."
+COMPARE_ANSWER = "Answer"
+COMPARE_COST = "Cost"
+COMPARE_COST_VALUE = "{passes:.3g} × one pass of the model, {seconds:.2f} s"
+COMPARE_GONE = "The page asked for a clip that is not here. Choose one from the list."
+
+# --- frame lab ---
+FRAME_LAB = "Frame lab"
+LAB_INTRO = (
+    "**Change the frames and watch the answer.** Each frame was summed up in one vector when the "
+    "clip was read; an edit runs only the small temporal transformer again, so what you see is "
+    "exact. It is also unusual for the model: it was trained on whole clips only."
+)
+LAB_WORDS = {
+    "waiting": "Open a clip in the tab “Inspect” first; its frames appear here.",
+    "title": "Frames",
+    "place": "Place",
+    "frame": "frame",
+    "second_frame": "frame of the second clip",
+    "removed": "removed",
+    "hint": (
+        "Click a frame to remove it or put it back; drag it to another place. Keys: arrows to "
+        "go, Shift with arrows to move the frame, Delete to remove, Ctrl+Z to undo."
+    ),
+    "undo": "Undo",
+    "redo": "Redo",
+    "reset": "Reset",
+    "reverse": "Reverse",
+    "shuffle": "Shuffle",
+    "freeze": "Freeze",
+    "freeze_help": "Show the outlined frame at every place",
+    "only": "Keep only",
+    "only_help": "Remove every frame but the outlined one",
+    "left": "◀ Move",
+    "left_help": "Move the outlined frame one place earlier",
+    "right": "Move ▶",
+    "right_help": "Move the outlined frame one place later",
+    "removal": "A removed frame leaves",
+    "removals": [
+        ["drop", "nothing"],
+        ["mean", "the clip's mean embedding"],
+        ["hold", "the nearest kept frame"],
+    ],
+    "places": "and the others",
+    "places_choices": [["keep", "keep their positions"], ["close", "close the gap"]],
+    "splice": "Frames of a second clip",
+    "splice_none": "Choose a clip…",
+    "splice_hint": (
+        "Click a frame to put it in the outlined place above, or drag it onto a place."
+    ),
+    "status": "{kept} of {all} frames kept",
+    "status_order": "order changed",
+    "status_repeats": "frames repeated",
+    "status_second": "frames of the second clip: {count}",
+    "status_none": "as opened",
+}
+LAB_SECOND_UPLOAD = "Second clip from a file…"
+LAB_NO_FRAME = "No frame is left: this is what the temporal CLS token says on its own."
+LAB_OTHER_CLIP = (
+    "The page was showing another clip than the one now open. Open the tab “Frame lab” again."
+)
+LAB_BAD_EDIT = "The page sent an edit that cannot be read. Press “Reset” and try again."
+ANSWER_WORDS = {
+    "title": "Answer to the edited clip",
+    "waiting": "The model is waking up…",
+    "same": "as opened",
+    "was": "was",
+    "changed": "The answer changed.",
+    "points": "points",
+    "help": "Bar: now. Mark: the clip as opened. Press a class to ask about it below.",
+    "question": "Ask about another class",
+    "target": "Ask about",
+    "predicted": "the predicted class",
+    "foil": "rather than",
+    "no_foil": "(no other class)",
+}
+EFFECT_WORDS = {
+    "title": "Attention against effect",
+    "waiting": "Appears when a clip is open.",
+    "about": "About “{target}”, for the clip as opened.",
+    "about_foil": "About “{target}” rather than “{foil}”, for the clip as opened.",
+    "scale": (
+        "Each row has its own scale. Blue speaks for the class, orange against it; attention has "
+        "no sign. Attention says what was read, the other rows what it did to the answer."
+    ),
+    "frame": "Frame",
+    "running": "working…",
+    "stop": "Stop",
+    "stopped": "stopped at {percent} %: these are estimates",
+    "sufficient": "Show them in the strip",
+}
+EFFECT_CORRELATION = "Rank correlation with {measured}: {list}."
+EFFECT_SUM = "sum of the bars {sum}; all frames {all} − none {none}"
+EFFECT_INTERVAL = "mark: 95 % interval"
+EFFECT_SUFFICIENT = {
+    1: "Frame {frames} alone keeps the predicted class on top.",
+    2: "Frames {frames} alone keep the predicted class on top.",
+}
+EFFECT_ALIKE = "({count} other such choices would do.)"
+CURVE_WORDS = {
+    "decision": "When did it decide?",
+    "decision_help": (
+        "The class's value when the model is given the first 1, 2, 3, … frames, or the last ones."
+    ),
+    "prefix": "first n frames",
+    "suffix": "last n frames",
+    "frames": "frames given",
+    "depth": "Read out after each temporal layer",
+    "layer": "layer",
+    "order": "Does order matter?",
+    "order_help": "The same frames in other orders, and each frame alone at every place.",
+    "original": "as opened",
+    "reversed": "reversed",
+    "shuffles": "shuffled",
+    "frozen": "frozen on one frame",
+    "frame": "frame",
+    "waiting": "Appears when a clip is open.",
+    "probability": "probability",
+    "difference": "difference of probabilities",
+}
+CURVE_DECIDED = "It leads from the first {count} of {all} frames on."
+CURVE_ALWAYS = "It leads whatever the number of frames, even with none."
+CURVE_UNDECIDED = "It does not lead, even with all frames."
+CURVE_DEPTH = "Read out layer by layer, it leads from layer {layer} of {all} on."
+CURVE_ORDER = (
+    "As opened {original}, reversed {reversed}, shuffled {median} (half of the {count} shuffles "
+    "between {low} and {high})."
+)
+CURVE_ORDER_HELD = "It leads in {held} of {count} shuffles."
 
 # --- errors ---
 PROBLEM = "That did not work"

@@ -8,6 +8,8 @@ import gradio as gr
 
 from app import text
 from app.backstage import Backstage
+from app.compare_tab import build_compare_tab
+from app.frame_lab_tab import build_frame_lab_tab
 from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
 
 KEPT_SECONDS = 3600  # uploads are deleted after this
@@ -34,7 +36,18 @@ CSS = """
 .pane > #sources { margin-top: auto; }
 #more { padding: 0; border: 0; box-shadow: none; }
 #model input { padding-right: 30px; text-overflow: ellipsis; }
-#about { padding: 12px 16px; border-radius: var(--radius-lg); }
+#take, #about { gap: 0; padding: 12px 16px; border-radius: var(--radius-lg); }
+#compare-intro p { margin: 0; }
+#compare-bench {
+  display: grid;
+  grid-template: "a b" auto "frames-a frames-b" auto / minmax(0, 1fr) minmax(0, 1fr);
+}
+#compare-a { grid-area: a; }
+#compare-b { grid-area: b; }
+#compare-frames-a { grid-area: frames-a; }
+#compare-frames-b { grid-area: frames-b; }
+#lab-upload { align-self: flex-start; width: auto; }
+#lab-intro p { margin: 0; }
 .label-wrap { text-align: left; }
 .label-wrap:not(.open) .icon { transform: rotate(-90deg) !important; } /* as our own triangles */
 footer { opacity: 0.8; }
@@ -42,6 +55,11 @@ footer { opacity: 0.8; }
 @media (max-width: 640px) {
   .gradio-container .main, .gradio-container main { padding: 10px !important; }
   .pane { padding: 12px; }
+  #compare-bench {
+    grid-template: "a" auto "frames-a" auto "b" auto "frames-b" auto / minmax(0, 1fr);
+  }
+  /* the answer stays in view while frames are pressed */
+  #lab-answer-pane { position: sticky; top: 0; z-index: 5; order: -1; padding: 8px 12px; }
 }
 """
 
@@ -58,8 +76,13 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
     )
     with page:
         gr.Markdown(text.HEADING, elem_id="heading")
-        with gr.Tabs(), gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
-            tab = build_inspect_tab(backstage, local=local)
+        with gr.Tabs():
+            with gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
+                tab = build_inspect_tab(backstage, local=local)
+            with gr.Tab(text.FRAME_LAB, id="frame-lab", elem_id="frame-lab") as frame_lab:
+                build_frame_lab_tab(backstage, visit=tab.visit, opened=frame_lab)
+            with gr.Tab(text.COMPARE, id="compare", elem_id="compare") as compare:
+                build_compare_tab(backstage, visit=tab.visit, opened=compare)
         page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
     page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
     return page

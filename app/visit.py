@@ -23,3 +23,7 @@ class Visit:
     heat_parameters: dict[str, Any] = field(default_factory=dict)
     bars: str = ""  # method of the bars; "": the first one
     bars_parameters: dict[str, Any] = field(default_factory=dict)
+    # The class that methods speak about where they use one (None: the predicted one), and the
+    # class it is held against; by their place among the model's labels.
+    target: int | None = None
+    foil: int | None = None

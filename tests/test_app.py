@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 import app.session as session_module
-from app import controls, guard, model_choice, model_part, payload, text
+from app import controls, guard, model_choice, model_part, payload
 from app.analysis import Analyst, View
 from app.backstage import Backstage
 from app.components import ExamplePicker, FactSheet, FrameStrip, ParameterPanel, Predictions
@@ -613,7 +613,7 @@ def test_a_parameter_changes_the_scores_and_nothing_else(
 ) -> None:
     before = list(analyst.show(first_visit))[-1]
     data = {"choice": before.visit.heat, "parameters": {"residual": 0.1}}
-    after = analyst.adjust(before.visit, "patches", data)
+    (after,) = analyst.adjust(before.visit, "patches", data)
     assert after.clip is None
     assert after.predictions is None
     assert after.heat_panel is None  # the slider in use is not replaced

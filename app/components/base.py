@@ -14,32 +14,40 @@ from typing import Any
 import gradio as gr
 
 FOLDER = Path(__file__).parent
+# What the offline report draws with too belongs to the core.
+SHARED_FOLDER = FOLDER.parents[1] / "stam_core" / "render" / "strip"
 
 
 @cache
 def component_file(name: str) -> str:
-    """The text of one file beside this one: a template, a style sheet or a script."""
-    return (FOLDER / name).read_text(encoding="utf-8")
+    """The text of a style sheet or script: one beside this file, or one shared with the report."""
+    file = FOLDER / name
+    if not file.is_file():
+        file = SHARED_FOLDER / name
+    return file.read_text(encoding="utf-8")
 
 
 class PageComponent(gr.HTML):
     """A part of the page drawn by our own script from JSON.
 
     The child class names its files by `stem`: `stem.css` and `stem.js`, with `scripts` before the
-    latter where one file would be too long; `begin.js` goes before them all. The script reads
-    `props.value` and the other properties, and answers with `trigger(event, data)`.
+    latter where one file would be too long; `begin.js` goes before them all. Files of a part with
+    a `folder` of its own lie there. The script reads `props.value` and the other properties, and
+    answers with `trigger(event, data)`.
     """
 
+    folder = ""  # in the components' folder, with a slash at its end; "": that folder itself
     stem = ""
     scripts: tuple[str, ...] = ()
 
     def __init__(self, value: dict[str, Any] | None = None, **properties: Any) -> None:  # noqa: ANN401 - handed on to gradio
         """`properties` go to gradio, the unknown ones from there to the script as `props`."""
-        scripts = ("begin.js", *self.scripts, f"{self.stem}.js")
+        own = (f"{self.folder}{name}" for name in (*self.scripts, f"{self.stem}.js"))
+        scripts = ("begin.js", *own)
         super().__init__(
             value,
             html_template=f'<div class="{self.stem}" data-root></div>',
-            css_template=component_file(f"{self.stem}.css"),
+            css_template=component_file(f"{self.folder}{self.stem}.css"),
             js_on_load="\n".join(map(component_file, scripts)),
             apply_default_css=False,
             **properties,

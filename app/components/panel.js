@@ -33,7 +33,7 @@ function slider(spec, shown) {
 
 function menu(spec) {
   const select = make("select");
-  options(select, spec.choices.map((name) => [name, name]), spec.value);
+  options(select, spec.choices.map((entry) => (Array.isArray(entry) ? entry : [entry, entry])), spec.value);
   select.addEventListener("change", () => change(spec.name, select.value, 0));
   return select;
 }
@@ -89,13 +89,18 @@ function settings(value) {
   return box;
 }
 
+// The classes come before the settings: what is asked about, before how.
+function all(value) {
+  return [...(value.classes || []), ...value.parameters];
+}
+
 // While a slider is being moved its answer arrives: it must not be replaced under the finger.
 function updated(value) {
-  const bare = JSON.stringify({ ...value, parameters: value.parameters.map((spec) => ({ ...spec, value: 0 })) });
+  const bare = JSON.stringify({ ...value, classes: 0, parameters: all(value).map((spec) => ({ ...spec, value: 0 })) });
   const same = bare === edits.drawn;
   edits.drawn = bare;
   if (!same) return false;
-  for (const spec of value.parameters) {
+  for (const spec of all(value)) {
     const control = root.querySelector('[data-name="' + CSS.escape(spec.name) + '"]');
     if (control === document.activeElement) continue;
     edits.parameters[spec.name] = spec.value;
@@ -116,10 +121,10 @@ function draw() {
   root.replaceChildren();
   if (!value) return;
   edits.choice = value.choice;
-  edits.parameters = Object.fromEntries(value.parameters.map((spec) => [spec.name, spec.value]));
+  edits.parameters = Object.fromEntries(all(value).map((spec) => [spec.name, spec.value]));
   const head = make("div", "top");
   head.append(make("span", "title", value.title), chooser(value));
-  root.append(head, ...value.notes.map((note) => make("p", "note", note)));
+  root.append(head, ...(value.classes || []).map(parameter), ...value.notes.map((note) => make("p", "note", note)));
   if (value.parameters.length) root.append(settings(value));
   const again = focused && root.querySelector('[data-name="' + CSS.escape(focused) + '"]');
   if (again) again.focus();

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stam_core.errors import UnknownNameError
+from stam_core.render.repeat import parameter_flag
 
 if TYPE_CHECKING:
     from stam_core.explain import ParameterSpec
@@ -79,8 +80,11 @@ def _add_parameter(group: Any, spec: ParameterSpec) -> None:  # noqa: ANN401 - a
         look = {"type": int if spec.kind == "int" else float, "metavar": spec.kind.upper()}
         limits = f"{spec.minimum:g} to {spec.maximum:g}, "
     words = f"{about} ({limits}default {spec.default})".replace("%", "%%")
-    group.add_argument(_flag(spec.name), default=argparse.SUPPRESS, help=words, **look)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    # Under a name of its own: `explain` has a --scale too, that of the colours.
+    group.add_argument(
+        parameter_flag(spec.name),
+        dest=f"parameter_{spec.name}",
+        default=argparse.SUPPRESS,
+        help=words,
+        **look,
+    )

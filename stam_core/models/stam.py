@@ -142,11 +142,7 @@ class TemporalTransformer(nn.Module):
 
 def spatial_transformer(config: StamConfig) -> VisionTransformer:
     """The ViT that sees one frame at a time, with a named tap after each softmax."""
-    embed = (
-        stem_embedding(config.stem_width, config.side)
-        if config.stem_width
-        else PatchEmbed
-    )
+    embed = stem_embedding(config.stem_width, config.side) if config.stem_width else PatchEmbed
     spatial = VisionTransformer(
         embed_layer=embed,
         img_size=config.side,

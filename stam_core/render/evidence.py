@@ -24,21 +24,36 @@ class Evidence:
     explanation: Explanation | None = None
     method_title: str = ""
     caveat: str = ""  # what the scores do not mean
+    # Another method's scores of the frames, drawn as bars in place of the explanation's own.
+    bars: Explanation | None = None
+    bars_title: str = ""
 
     def __post_init__(self) -> None:
-        scores = self.explanation
-        for array in (scores.frames, scores.patches) if scores is not None else ():
-            if array is not None and len(array) != self.clip.num_frames:
-                raise ValueError(
-                    f"scores for {len(array)} frames, a clip of {self.clip.num_frames}"
-                )
+        for scores in (self.explanation, self.bars):
+            for array in (scores.frames, scores.patches) if scores is not None else ():
+                if array is not None and len(array) != self.clip.num_frames:
+                    raise ValueError(
+                        f"scores for {len(array)} frames, a clip of {self.clip.num_frames}"
+                    )
 
     @property
     def target_label(self) -> str | None:
         """The class the scores speak about; None where the method knows no class."""
-        if self.explanation is None or self.explanation.target is None:
-            return None
-        return self.prediction.labels[self.explanation.target]
+        return self._label(None if self.explanation is None else self.explanation.target)
+
+    @property
+    def foil_label(self) -> str | None:
+        """The class that the target is held against; None where there is none."""
+        return self._label(None if self.explanation is None else self.explanation.foil)
+
+    @property
+    def frame_scores(self) -> Explanation | None:
+        """The scores drawn as bars; None where neither method scores frames."""
+        scores = self.explanation if self.bars is None else self.bars
+        return None if scores is None or scores.frames is None else scores
+
+    def _label(self, index: int | None) -> str | None:
+        return None if index is None else self.prediction.labels[index]
 
 
 @dataclass(frozen=True)

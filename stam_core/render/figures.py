@@ -130,7 +130,7 @@ def _new_page(evidence: Evidence, *, caveat_lines: int) -> _Page:
     pitch = (PAGE_WIDTH - AXIS_WIDTH - MARGIN) / COLUMNS
     picture_height = (pitch - GAP) * min(max(height / width, FLATTEST), TALLEST)
     row_height = picture_height + STAMP_HEIGHT + ROW_GAP
-    if evidence.explanation is not None and evidence.explanation.frames is not None:
+    if evidence.frame_scores is not None:
         row_height += BARS_HEIGHT
     total = HEADER_HEIGHT + rows * row_height + ANSWER_HEIGHT + caveat_lines * CAVEAT_LINE + MARGIN
     figure = Figure(figsize=(PAGE_WIDTH, total), dpi=DPI)
@@ -151,9 +151,13 @@ def _draw_header(page: _Page, evidence: Evidence) -> None:
     said = [_plain(evidence.method_title or scores.method, 50)]
     if evidence.target_label is not None:
         said.append(f"for “{_plain(evidence.target_label, 30)}”")
+    if evidence.foil_label is not None:
+        said.append(f"rather than “{_plain(evidence.foil_label, 30)}”")
     parameters = parameters_line(scores.parameters)
     if parameters:
         said.append(f"({_plain(parameters, 90)})")
+    if evidence.bars is not None:
+        said.append(f"|   bars: {_plain(evidence.bars_title or evidence.bars.method, 50)}")
     page.text(MARGIN, 0.41, " ".join(said))
 
 
@@ -179,7 +183,7 @@ def _draw_frames(page: _Page, evidence: Evidence, style: HeatStyle) -> None:
 
 def _draw_bars(page: _Page, evidence: Evidence) -> None:
     """One bar per frame beneath its picture; all rows share one scale."""
-    scores = evidence.explanation
+    scores = evidence.frame_scores
     if scores is None or scores.frames is None:
         return
     scaled = normalise(scores.frames, signed=scores.signed)

@@ -1,7 +1,11 @@
-"""A film of the sampled frames with their heat, and a bar of time beneath."""
+"""A film of the sampled frames with their heat, and a bar of time beneath; GIF where asked.
+
+mp4 is written by `video.encode`.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +29,7 @@ MARGIN = 8
 BACKGROUND = (24, 26, 30)
 INK = (238, 238, 238)
 FAINT = (92, 98, 108)
+GIF_SIDE = 400  # pixels: a GIF of the film's full size is ten times the mp4
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -55,6 +60,41 @@ def render_film(evidence: Evidence, *, style: HeatStyle | None = None) -> NDArra
     return np.repeat(np.stack(stills), HOLD_FRAMES, axis=0)
 
 
+def write_gif(path: Path, frames: NDArray[np.uint8], fps: float) -> Path:
+    """Write a film as a GIF that starts again at its end, whole or not at all.
+
+    Each still has colours of its own: with one palette for all, heat would be drawn in the wrong
+    ones. Stills that are held are stored once.
+
+    Args:
+        path: of the file to write; an existing one is replaced.
+        frames: [n,H,W,3] RGB, from `render_film`.
+        fps: frames per second; GIF counts in hundredths of a second.
+
+    Returns:
+        `path`.
+    """
+    stills: list[Image.Image] = []
+    milliseconds: list[int] = []
+    for index, frame in enumerate(frames):
+        if index and np.array_equal(frame, frames[index - 1]):
+            milliseconds[-1] += round(1000 / fps)
+            continue
+        still = Image.fromarray(frame)
+        still.thumbnail((GIF_SIDE, GIF_SIDE), Image.Resampling.LANCZOS)
+        stills.append(still.quantize(256, dither=Image.Dither.NONE))
+        milliseconds.append(round(1000 / fps))
+    part = path.with_name(path.name + ".part")
+    try:
+        stills[0].save(
+            part, "GIF", save_all=True, append_images=stills[1:], duration=milliseconds, loop=0
+        )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
 def _even(pixels: int) -> int:
     return pixels + pixels % 2
 
@@ -68,7 +108,7 @@ def _draw_panel(still: Image.Image, evidence: Evidence, index: int, *, top: int)
     draw.text((MARGIN, top + 6), _drawable(f"{label} {probability:.0%}"), fill=INK, font=font)
     draw.text((still.width - MARGIN, top + 6), stamp, fill=INK, font=font, anchor="ra")
     area = (MARGIN, top + 28, still.width - MARGIN, top + PANEL_HEIGHT - 16)
-    scores = evidence.explanation
+    scores = evidence.frame_scores
     if scores is not None and scores.frames is not None:
         _draw_bars(draw, scores.frames, index, area, signed=scores.signed)
     _draw_time(draw, index, evidence.clip.num_frames, area)

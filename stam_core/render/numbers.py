@@ -46,8 +46,11 @@ def numbers(evidence: Evidence, *, weights_digest: str | None = None) -> Json:
             **explanation_numbers(scores),
             "title": evidence.method_title,
             "target_label": evidence.target_label,
+            "foil_label": evidence.foil_label,
             "caveat": evidence.caveat,
         }
+    if evidence.bars is not None:
+        result["bars"] = {**explanation_numbers(evidence.bars), "title": evidence.bars_title}
     return _ready_dict(result)
 
 

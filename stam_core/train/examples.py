@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from stam_core.actions.dataset import RenderSpec, render_clip
+from stam_core.actions.dataset import RenderedClips, RenderSpec, render_clip
 from stam_core.actions.motions import LABELS
+from stam_core.actions.stored_truth import write_truth
 from stam_core.errors import ParameterError
 from stam_core.models import load_model
 from stam_core.types import Preprocessing
@@ -59,6 +60,8 @@ EXAMPLES = (
 def write_examples(folder: Path, model: nn.Module, preprocessing: Preprocessing) -> list[Path]:
     """Render every example and list them in `examples.json` (file, title, label).
 
+    The truth about each (key frames, moving limbs) lies beside it; see `actions.stored_truth`.
+
     From a clip chosen for its view on, the first that the model recognises with a probability of at
     least 0.7 is
     taken: examples show what the maps look like, not how accurate the model is.
@@ -72,21 +75,18 @@ def write_examples(folder: Path, model: nn.Module, preprocessing: Preprocessing)
         ParameterError: the model recognises none of an action's clips.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [
-        write_mp4(
-            folder / example.file, _recognised(example, model, preprocessing), FPS, quality=24
-        )
-        for example in EXAMPLES
-    ]
+    written = []
+    for example in EXAMPLES:
+        clip = _recognised(example, model, preprocessing)
+        written.append(write_mp4(folder / example.file, clip.frames[0], FPS, quality=24))
+        write_truth(written[-1], clip)
     entries = [{"file": e.file, "title": e.title, "label": e.action} for e in EXAMPLES]
     (folder / "examples.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     return written
 
 
-def _recognised(
-    example: Example, model: nn.Module, preprocessing: Preprocessing
-) -> NDArray[np.uint8]:
-    """The first rendering of the example that the model recognises, [T,H,W,3]."""
+def _recognised(example: Example, model: nn.Module, preprocessing: Preprocessing) -> RenderedClips:
+    """The first rendering of the example that the model recognises, a batch of one."""
     spec = RenderSpec(width=480, height=360, num_frames=example.num_frames, fps=FPS, clutter=0.5)
     for index in range(example.index, example.index + _TRIES):
         clip = render_clip(index, seed=SEED, spec=spec, action=example.action)
@@ -96,7 +96,7 @@ def _recognised(
         with torch.inference_mode():
             probability = model(x[None]).softmax(dim=-1)[0, LABELS.index(example.action)]
         if float(probability) >= _LEAST_PROBABILITY:
-            return frames
+            return clip
     raise ParameterError(
         f"The model recognises none of {_TRIES} clips of {example.action!r}; train it further."
     )

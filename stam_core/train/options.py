@@ -96,7 +96,7 @@ class TrainOptions(StageOptions):
     clips: int = 18_400  # of the full variety
     plain_clips: int = 2300  # before plain walls, for the beginning
     space_steps: int = 4800  # of `batch_frames` frames
-    time_steps: int = 2500  # of `batch_clips` stored clips
+    time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 0  # of `batch_frames` frames, both stages; 0: leave them as they are
     batch_frames: int = 128
     batch_clips: int = 128

@@ -178,7 +178,8 @@ def embed_store(
         frames = torch.from_numpy(pictures).to(options.device)
         x = to_input(frames.flip(-2) if pack % 2 else frames, PREPROCESSING)
         with autocast(options):
-            rows.append(model.embed_frames(x).float().cpu())
+            # Copied: a view of CLS would keep all tokens, 10 GB in the end.
+            rows.append(model.embed_frames(x).float().to("cpu", copy=True))
         report("embedding frames", min(1.0, (first + len(LABELS)) / len(store)))
     return torch.cat(rows)
 

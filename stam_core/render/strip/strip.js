@@ -48,7 +48,7 @@ function select(frame) {
 
 function drawBars() {
   const bars = page.scores && page.scores.bars;
-  const highest = bars ? Math.max(...bars.values.map(Math.abs), 1e-12) : 1;
+  const highest = bars ? bars.peak || Math.max(...bars.values.map(Math.abs), 1e-12) : 1;
   page.tiles.forEach((tile, frame) => {
     const value = bars ? bars.values[frame] : 0;
     tile.bar.style.width = 100 * Math.abs(value) / highest + "%";
@@ -78,18 +78,31 @@ function choice(key, options) {
     control.append(option);
   }
   control.value = view[key];
-  control.addEventListener("change", () => { view[key] = control.value; drawAll(); });
+  control.addEventListener("change", () => { view[key] = control.value; redraw(); });
   return control;
+}
+
+// Of two strips side by side one follows the other's toolbar, so that both are drawn alike.
+function redraw() {
+  drawAll();
+  const { opacity, palette, scale, smooth } = view;
+  root.dispatchEvent(new CustomEvent("stripview", { bubbles: true, detail: { opacity, palette, scale, smooth } }));
+}
+
+function follow(event) {
+  if (!event.target.closest(props.follows)) return;
+  Object.assign(view, event.detail);
+  drawAll();
 }
 
 function buildToolbar() {
   const bar = make("div", "toolbar");
   const opacity = make("input", "opacity");
   Object.assign(opacity, { type: "range", min: 0, max: 100, value: 100 * view.opacity });
-  opacity.addEventListener("input", () => { view.opacity = opacity.value / 100; drawAll(); });
+  opacity.addEventListener("input", () => { view.opacity = opacity.value / 100; redraw(); });
   const smooth = make("input");
   smooth.type = "checkbox";
-  smooth.addEventListener("change", () => { view.smooth = smooth.checked; drawAll(); });
+  smooth.addEventListener("change", () => { view.smooth = smooth.checked; redraw(); });
   page.palette = choice("palette", ["cividis", "viridis", "inferno"].map((name) => [name, name]));
   const play = make("button", "plain", words.play);
   play.type = "button";
@@ -168,6 +181,9 @@ async function update() {
   takeScores();
 }
 
+root.classList.toggle("half", Boolean(props.half));
+root.classList.toggle("follower", Boolean(props.follows));
+if (props.follows) document.addEventListener("stripview", follow);
 build();
 watch(["value", "clip"], update);
 update();

@@ -12,7 +12,8 @@ function decodeHeat(heat) {
 
 function heatRange(frame) {
   // As render.colour.normalise: zero stays at zero, so that an almost even map stays almost one colour.
-  const { low, high, signed } = page.heat;
+  const { low, high, signed, peak: shared } = page.heat; // shared: one scale with another strip
+  if (shared && view.scale !== "frame") return [signed ? -shared : 0, shared];
   const frames = view.scale === "frame" ? [frame] : low.map((_, index) => index);
   const peak = Math.max(...frames.map((index) => Math.max(Math.abs(low[index]), Math.abs(high[index]))));
   return [signed ? -peak : 0, peak];

@@ -1,0 +1,113 @@
+"""Two sides -> the board under them: what they say, whether they agree, what each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from app import controls, text
+from stam_core.metrics.agreement import compare
+from stam_core.metrics.faithfulness import ORDERS, REMOVAL_WORDS
+from stam_core.render.strip_data import method_title
+
+if TYPE_CHECKING:
+    from app.compare_desk import SideShown
+    from stam_core.metrics.faithfulness import Faithfulness
+    from stam_core.metrics.score_records import Figure
+    from stam_core.render.comparison import SharedScale
+    from stam_core.types import Explanation
+
+Row = list[str]  # heading, left, right
+
+
+def board_payload(left: SideShown, right: SideShown, scale: SharedScale) -> dict[str, Any]:
+    """What is known at once: the answers, the cost, whether the two agree."""
+    sides = (left, right)
+    return {
+        "heads": ["", *(_head(side) for side in sides)],
+        "rows": [
+            [text.COMPARE_ANSWER, *(_answer(side) for side in sides)],
+            [text.COMPARE_COST, *(_cost(side.explanation) for side in sides)],
+        ],
+        "notes": [
+            text.COMPARE_SAME_SCALE if scale.same_units else text.COMPARE_OTHER_UNITS,
+            *agreement_sentences(left, right),
+        ],
+        "groups": [],
+        "working": True,
+    }
+
+
+def agreement_sentences(left: SideShown, right: SideShown) -> list[str]:
+    """Whether the two rank frames and patches alike, where they speak of the same ones."""
+    if left.clip.digest != right.clip.digest:
+        return [text.COMPARE_NO_PLACES]
+    a, b = left.explanation, right.explanation
+    names = (_head(left), _head(right))
+    if names[0] == names[1]:
+        names = text.COMPARE_SIDES
+    said = []
+    if a.frames is not None and b.frames is not None:
+        said.append(compare(a.frames, b.frames, names=names).sentence)
+    if a.patches is not None and b.patches is not None and a.patches.shape == b.patches.shape:
+        said.append(compare(a.patches, b.patches, names=names, places="patches").sentence)
+    return said or [text.COMPARE_NO_PLACES]
+
+
+def worth_payload(
+    sides: Sequence[SideShown],
+    judged: Sequence[Faithfulness | None],
+    found: Sequence[Mapping[str, Figure] | None],
+) -> dict[str, Any]:
+    """Faithfulness and truth, as far as they are measured; `judged` may be short."""
+    groups = [
+        {
+            "title": text.COMPARE_FRAMES,
+            "help": text.COMPARE_FRAMES_HELP.format(orders=ORDERS),
+            "rows": _faithful_rows(sides, judged),
+        }
+    ]
+    names = list(dict.fromkeys(name for figures in found if figures for name in figures))
+    rows = [[name.capitalize(), *(_truth(figures, name) for figures in found)] for name in names]
+    about = text.COMPARE_TRUTH_HELP if rows else text.COMPARE_NO_TRUTH
+    groups.append({"title": text.COMPARE_TRUTH, "help": about, "rows": rows})
+    return {"groups": groups}
+
+
+def _faithful_rows(sides: Sequence[SideShown], judged: Sequence[Faithfulness | None]) -> list[Row]:
+    rows = []
+    for removal, words in REMOVAL_WORDS.items():
+        cells = []
+        for side, found in zip(sides, judged, strict=False):
+            if found is None:
+                cells.append("" if side.explanation.frames is not None else text.COMPARE_NO_FRAMES)
+                continue
+            scores = found.removals[removal]
+            z = "" if scores.z is None else f"z {scores.z:+.1f}, ".replace("-", "−")
+            cells.append(z + text.COMPARE_VERDICTS[scores.verdict])
+        cells += ["…"] * (len(sides) - len(cells))
+        rows.append([words[0].upper() + words[1:], *cells])
+    flips = [text.COMPARE_FLIPS if found is not None and found.flips else "" for found in judged]
+    if any(flips):
+        rows.append(["", *flips, *[""] * (len(sides) - len(flips))])
+    return rows
+
+
+def _truth(figures: Mapping[str, Figure] | None, name: str) -> str:
+    if figures is None or name not in figures:
+        return "–"
+    figure = figures[name]
+    return f"{figure.value:.0%} ({figure.expected:.0%})"
+
+
+def _head(side: SideShown) -> str:
+    return method_title(side.explanation, controls.method_titles(), side.engine.info.labels)
+
+
+def _answer(side: SideShown) -> str:
+    label, probability = side.engine.predict(side.clip).top(1)[0]
+    return f"{label}, {probability:.1%}"
+
+
+def _cost(explanation: Explanation) -> str:
+    return text.COMPARE_COST_VALUE.format(passes=explanation.passes, seconds=explanation.seconds)

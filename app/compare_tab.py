@@ -1,0 +1,109 @@
+"""The tab "Compare": two methods, classes, models or clips side by side, and what each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import text
+from app.backstage import Backstage
+from app.compare_state import Pair
+from app.components import FrameStrip, ParameterPanel
+from app.components.compare import Scoreboard
+from app.guard import guarded
+from app.inspect_tab import MODEL_QUEUE, event_data
+from app.visit import Visit
+
+if TYPE_CHECKING:
+    from app.compare_desk import CompareView
+
+Changes = dict[Any, Any]
+SIDES = ("a", "b")
+
+
+@dataclass(frozen=True)
+class CompareTab:
+    """The parts of the tab that handlers write to."""
+
+    pair: gr.State
+    panels: tuple[ParameterPanel, ParameterPanel]
+    strips: tuple[FrameStrip, FrameStrip]
+    board: Scoreboard
+
+    @property
+    def shown(self) -> list[Any]:
+        """Everything that a change of one side can change."""
+        return [self.pair, *self.panels, *self.strips, self.board]
+
+    def updates(self, view: CompareView) -> Changes:
+        """What gradio is to change for a view: only what the view has."""
+        changes: Changes = {} if view.pair is None else {self.pair: view.pair}
+        for index, strip in enumerate(self.strips):
+            panel, clip = view.panels[index], view.clips[index]
+            if panel is not None:
+                changes[self.panels[index]] = panel
+            new: dict[str, Any] = {} if clip is None else {"clip": clip}
+            if view.scores is not None:
+                new["value"] = view.scores[index]
+            if new:
+                changes[strip] = gr.update(**new)
+        if view.board is not None:
+            changes[self.board] = view.board
+        return changes
+
+
+def build_compare_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab) -> CompareTab:
+    """Lay the tab out and connect it.
+
+    Args:
+        backstage: has the core.
+        visit: the clip and model chosen in the tab "Inspect", with which the comparison begins.
+        opened: this tab; the comparison is made when it comes into view.
+    """
+    gr.Markdown(text.COMPARE_INTRO, elem_id="compare-intro")
+    panels, strips = [], []
+    with gr.Column(elem_id="compare-bench"):
+        for side in SIDES:
+            with gr.Column(elem_classes="pane", elem_id=f"compare-{side}"):
+                panels.append(
+                    ParameterPanel(elem_id=f"compare-panel-{side}", words=text.PANEL_WORDS)
+                )
+            with gr.Column(elem_classes="pane", elem_id=f"compare-frames-{side}"):
+                strips.append(
+                    FrameStrip(
+                        elem_id=f"compare-strip-{side}",
+                        clip=None,
+                        words=text.STRIP_WORDS,
+                        half=True,
+                        # The right side is drawn as the left one's toolbar says.
+                        follows="#compare-frames-a" if side == "b" else "",
+                    )
+                )
+    with gr.Column(elem_classes="pane"):
+        board = Scoreboard(elem_id="compare-board", words=text.COMPARE_SCORE_WORDS)
+    tab = CompareTab(gr.State(Pair()), (panels[0], panels[1]), (strips[0], strips[1]), board)
+    _wire(tab, backstage, visit, opened)
+    return tab
+
+
+def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) -> None:
+    def open_tab(visit: Visit, pair: Pair) -> Iterator[Changes]:
+        if visit.source is None:
+            return
+        for view in backstage.analyst.compare.open(visit, pair):
+            yield tab.updates(view)
+
+    def adjust(side: int) -> Callable[..., Iterator[Changes]]:
+        def handler(pair: Pair, event: gr.EventData) -> Iterator[Changes]:
+            for view in backstage.analyst.compare.adjust(pair, side, event_data(event)):
+                yield tab.updates(view)
+
+        return guarded(handler)
+
+    opened.select(guarded(open_tab), [visit, tab.pair], tab.shown, **MODEL_QUEUE)
+    for side, panel in enumerate(tab.panels):
+        asked: Any = panel  # gradio finds the names of its events in the script
+        asked.adjust(adjust(side), [tab.pair], tab.shown, **MODEL_QUEUE)

@@ -1,0 +1,259 @@
+"""Answers the frame lab's questions: the only place where its page meets the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from app import lab_payload
+from app.lab_questions import read_class, read_edit, read_operator, read_serial, speaks_of_two
+from stam_core.explain import EXPLAINERS, parameter_specs
+
+if TYPE_CHECKING:
+    from app.analysis import Analyst
+    from app.lab_state import Lab
+    from app.visit import Visit
+    from stam_core import Engine
+    from stam_core.types import Clip, Explanation
+
+# Rows of "attention against effect", attention first. Those the registry does not have are left
+# out. The slow one comes last, in parts; all the others are there within a second.
+ROWS = (
+    "temporal-attention",
+    "temporal-rollout",
+    "embedding-gradients",
+    "leave-one-out",
+    "shapley",
+)
+DECISION = "decision-curve"
+ORDER = "order-reliance"
+SUFFICIENT = "sufficient-frames"
+BETWEEN_PARTS_SECONDS = 0.2  # the page need not be told of every step
+GAP_SECONDS = 0.002  # between steps, in which an edit that waits for the model gets it
+
+Alive = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class LabView:
+    """What changes in the page; None: that part stays as it is."""
+
+    lab: Lab | None = None
+    clip: dict[str, Any] | None = None
+    second: dict[str, Any] | None = None
+    sources: list[list[str]] | None = None
+    answer: dict[str, Any] | None = None
+    aim: dict[str, Any] | None = None
+    effects: dict[str, Any] | None = None
+    curves: dict[str, Any] | None = None
+
+
+class LabDesk:
+    """The frame lab of all visitors; holds nothing of theirs."""
+
+    def __init__(self, analyst: Analyst) -> None:
+        """`analyst` has the models and the clips."""
+        self._analyst = analyst
+
+    def open(self, visit: Visit, lab: Lab) -> LabView:
+        """The clip in view and the model's answer to it; nothing where the page has it already.
+
+        Raises:
+            StamError: no clip, or it cannot be opened.
+        """
+        engine, clip = self._analyst.opened(visit)
+        shown = f"{visit.model} {clip.digest}"
+        classes = (visit.target, visit.foil)
+        if lab.shown == shown and lab.seen == classes:
+            return LabView()
+        chosen = replace(lab, target=visit.target, foil=visit.foil, seen=classes)
+        if lab.shown == shown:
+            return LabView(lab=chosen, aim=self._aim(engine, clip, chosen))
+        # Another model may take another number of frames.
+        lab = replace(chosen, second=None, shown=shown)
+        source = self._analyst.sources.get(visit.source)
+        examples = self._analyst.examples.items()
+        return LabView(
+            lab=lab,
+            clip=lab_payload.frames_payload(clip, source.name),
+            second={},
+            sources=[[name, example.title] for name, example in examples],
+            answer=self._answer_as_opened(engine, clip, lab),
+            aim=self._aim(engine, clip, lab),
+        )
+
+    def answer(self, visit: Visit, lab: Lab, data: dict[str, Any]) -> LabView:
+        """The answer to an edit.
+
+        Raises:
+            StamError: the edit cannot be read, or speaks of clips and frames that are not there.
+        """
+        engine, clip = self._analyst.opened(visit)
+        clips = [clip]
+        if lab.second is not None and speaks_of_two(data):
+            clips.append(self._second(visit, lab.second)[1])
+        edit = read_edit(data, clips, engine.info.num_frames)
+        original = engine.predict(clip)
+        edited = engine.assemble(clips, edit)
+        target = engine.target(clip, lab.target).index
+        return LabView(
+            answer=lab_payload.answer_payload(
+                clip, original, edited, edit=edit, serial=read_serial(data), target=target
+            )
+        )
+
+    def splice(self, visit: Visit, lab: Lab, source: str | None) -> LabView:
+        """Another second clip; `source` is its key, or None for none any more.
+
+        Raises:
+            StamError: it cannot be opened; the one before stays.
+        """
+        if source is None:
+            return LabView(lab=replace(lab, second=None), second={})
+        engine, clip = self._second(visit, source)
+        engine.predict(clip)  # its embeddings are there before the first edit asks for them
+        name = self._analyst.sources.get(source).name
+        return LabView(
+            lab=replace(lab, second=source), second=lab_payload.frames_payload(clip, name)
+        )
+
+    def splice_example(self, visit: Visit, lab: Lab, name: object) -> LabView:
+        """An embedded clip as the second one; "" for none."""
+        if name == "":
+            return self.splice(visit, lab, None)
+        return self.splice(visit, lab, self._analyst.example(visit, name).source)
+
+    def aim(self, visit: Visit, lab: Lab, data: dict[str, Any]) -> LabView:
+        """Another class to ask about, or to hold it against.
+
+        Raises:
+            StamError: there is no such class, or it is held against itself.
+        """
+        engine, clip = self._analyst.opened(visit)
+        target, foil = read_class(data.get("target")), read_class(data.get("foil"))
+        engine.target(clip, target, foil)
+        lab = replace(lab, target=target, foil=foil)
+        return LabView(lab=lab, aim=self._aim(engine, clip, lab))
+
+    def operate(self, lab: Lab, data: dict[str, Any]) -> LabView:
+        """Another way to remove frames.
+
+        Raises:
+            StamError: there is none such.
+        """
+        removal, places = read_operator(data)
+        return LabView(lab=replace(lab, removal=removal, places=places))
+
+    def question(self, visit: Visit, lab: Lab) -> str:
+        """What `effects` would compute, as a name for it."""
+        _, clip = self._analyst.opened(visit)
+        return repr((visit.model, clip.digest, lab.target, lab.foil, lab.removal, lab.places))
+
+    def effects(self, visit: Visit, lab: Lab, alive: Alive) -> Iterator[LabView]:
+        """Attention and effect frame by frame: what is quick first, the rest as it grows.
+
+        Args:
+            visit: names the clip and the model.
+            lab: names the class and how frames are removed.
+            alive: whether anybody still wants to know; asked between the steps.
+        """
+        engine, clip = self._analyst.opened(visit)
+        asked = engine.target(clip, lab.target, lab.foil)
+        names = [name for name in ROWS if name in EXPLAINERS]
+        labels = engine.info.labels
+        told = labels[asked.index], None if asked.foil is None else labels[asked.foil]
+        found: dict[str, Explanation] = {}
+        sufficient: Explanation | None = None
+
+        def view(state: str) -> LabView:
+            return LabView(
+                effects=lab_payload.effects_payload(
+                    clip, found, names, labels=told, state=state, sufficient=sufficient
+                )
+            )
+
+        quick, slow = names[:-1], names[-1]
+        for name in quick:
+            found[name] = self._whole(engine, clip, lab, name)
+            if not alive():
+                return
+        yield view("running")
+        yield from self._curves(engine, clip, lab)
+        if SUFFICIENT in EXPLAINERS and lab.target is None and alive():
+            sufficient = self._whole(engine, clip, lab, SUFFICIENT)
+        for explanation in self._growing(engine, clip, lab, slow, alive):
+            found[slow] = explanation
+            yield view("running")
+        yield view("done" if slow in found and found[slow].done >= 1 else "stopped")
+
+    def _curves(self, engine: Engine, clip: Clip, lab: Lab) -> Iterator[LabView]:
+        curves = [
+            self._whole(engine, clip, lab, name, scale="probability")
+            if name in EXPLAINERS
+            else None
+            for name in (DECISION, ORDER)
+        ]
+        if any(curve is not None for curve in curves):
+            foil = lab.foil is not None
+            yield LabView(curves=lab_payload.curves_payload(clip, *curves, foil=foil))
+
+    def _whole(
+        self, engine: Engine, clip: Clip, lab: Lab, name: str, **settings: object
+    ) -> Explanation:
+        *_, last = self._stream(engine, clip, lab, name, **settings)
+        return last
+
+    def _growing(
+        self, engine: Engine, clip: Clip, lab: Lab, name: str, alive: Alive
+    ) -> Iterator[Explanation]:
+        """Partial answers, not more often than the page can use; the last one there was always."""
+        told = 0.0
+        held: Explanation | None = None
+        stream = self._stream(engine, clip, lab, name)
+        for explanation in stream:
+            now = time.monotonic()
+            if now - told >= BETWEEN_PARTS_SECONDS or explanation.done >= 1:
+                told, held = now, None
+                yield explanation
+            else:
+                held = explanation
+            if not alive():
+                break
+            time.sleep(GAP_SECONDS)
+        if held is not None:
+            yield held
+
+    def _stream(
+        self, engine: Engine, clip: Clip, lab: Lab, name: str, **settings: object
+    ) -> Iterator[Explanation]:
+        """A method asked as the lab stands; it is given those settings that it has."""
+        known = {spec.name for spec in parameter_specs(name, engine.info)}
+        settings = {"removal": lab.removal, "places": lab.places, **settings}
+        used: dict[str, Any] = {key: value for key, value in settings.items() if key in known}
+        aimed = EXPLAINERS[name].info.uses_target
+        target, foil = (lab.target, lab.foil) if aimed else (None, None)
+        return engine.stream(clip, method=name, target=target, foil=foil, **used)
+
+    def _second(self, visit: Visit, source: str) -> tuple[Engine, Clip]:
+        return self._analyst.opened(replace(visit, source=source, span_seconds=None))
+
+    def _answer_as_opened(self, engine: Engine, clip: Clip, lab: Lab) -> dict[str, Any]:
+        prediction = engine.predict(clip)
+        target = engine.target(clip, lab.target).index
+        return lab_payload.answer_payload(
+            clip, prediction, prediction, edit=None, serial=0, target=target
+        )
+
+    def _aim(self, engine: Engine, clip: Clip, lab: Lab) -> dict[str, Any]:
+        """The classes to choose from and those chosen, for the page."""
+        labels = engine.info.labels
+        predicted = engine.target(clip).index
+        return {
+            "key": clip.digest,
+            "classes": list(labels),
+            "predicted": predicted,
+            "target": lab.target,
+            "foil": lab.foil,
+        }

@@ -1,0 +1,256 @@
+"""The frame lab's records -> what its parts of the page draw, as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app import payload, text
+from stam_core.explain import EXPLAINERS
+from stam_core.metrics.agreement import compare, spearman
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from stam_core.edits import Edit
+    from stam_core.types import Clip, Explanation, Prediction
+
+LIKELIEST = 4  # classes shown of the clip as opened, and as many of the edited one
+MEASURED = ("shapley", "leave-one-out")  # methods that take frames away, the better one first
+
+
+def frames_payload(clip: Clip, name: str) -> dict[str, Any]:
+    """The frames of one clip, to be drawn and moved about; `name` is untrusted text."""
+    picture, columns, tile = payload.frames_picture(clip)
+    return {
+        "key": clip.digest,
+        "name": name,
+        "sprite": picture,
+        "columns": columns,
+        "tile": list(tile),
+        "frames": [{"seconds": round(float(seconds), 4)} for seconds in clip.seconds],
+    }
+
+
+def answer_payload(
+    clip: Clip,
+    original: Prediction,
+    edited: Prediction,
+    *,
+    edit: Edit | None,
+    serial: int,
+    target: int,
+) -> dict[str, Any]:
+    """The answer to an edit beside that to the clip as opened; `edit` None: it is as opened."""
+    before, after = original.probabilities, edited.probabilities
+    shown = {target, *_likeliest(before), *_likeliest(after)}
+    first, second = int(before.argmax()), int(after.argmax())
+    return {
+        "key": clip.digest,
+        "serial": serial,
+        "edited": edit is not None,
+        "now": {"label": edited.labels[second], "probability": float(after[second])},
+        "was": {"label": original.labels[first], "probability": float(before[first])},
+        "changed": first != second,
+        "rows": [
+            {
+                "index": index,
+                "label": original.labels[index],
+                "before": float(before[index]),
+                "after": float(after[index]),
+                "target": index == target,
+            }
+            for index in sorted(shown, key=lambda index: (-before[index], index))
+        ],
+        "note": text.LAB_NO_FRAME if edit is not None and edit.n_kept == 0 else "",
+    }
+
+
+def _likeliest(probabilities: NDArray[np.float32]) -> list[int]:
+    order = np.argsort(-probabilities, kind="stable")[:LIKELIEST]
+    return [int(index) for index in order]
+
+
+def effects_payload(
+    clip: Clip,
+    found: Mapping[str, Explanation],
+    names: Sequence[str],
+    *,
+    labels: tuple[str, str | None],
+    state: str,
+    sufficient: Explanation | None = None,
+) -> dict[str, Any]:
+    """One row of bars per method, as far as computed, and how far they agree.
+
+    Args:
+        clip: as opened.
+        found: explanations with frames, by method; partial ones too.
+        names: all rows, in their order.
+        labels: of the class asked about and of the one it is held against.
+        state: "running", "done" or "stopped".
+        sufficient: the smallest set of frames that keeps the answer.
+    """
+    measured = measured_by(found)
+    return {
+        "key": clip.digest,
+        "state": state,
+        "target": labels[0],
+        "foil": labels[1],
+        "seconds": [round(float(seconds), 2) for seconds in clip.seconds],
+        "rows": [_row(name, found.get(name)) for name in names],
+        "sentences": _sentences(found, names, measured),
+        "sufficient": _sufficient(sufficient),
+    }
+
+
+def _row(name: str, explanation: Explanation | None) -> dict[str, Any]:
+    described = EXPLAINERS[name].info
+    row: dict[str, Any] = {
+        "name": name,
+        "title": described.title,
+        "caveat": described.caveat,
+        "signed": described.signed,
+        "values": None,
+        "low": None,
+        "high": None,
+        "done": 0.0,
+        "note": "",
+    }
+    if explanation is None or explanation.frames is None:
+        return row
+    low, high = explanation.series.get("low"), explanation.series.get("high")
+    return row | {
+        "values": _numbers(explanation.frames),
+        "low": None if low is None else _numbers(low),
+        "high": None if high is None else _numbers(high),
+        "done": float(explanation.done),
+        "note": _sum_note(explanation),
+    }
+
+
+def _sum_note(explanation: Explanation) -> str:
+    details = explanation.details
+    notes = []
+    if {"v_all", "v_none"} <= details.keys() and explanation.frames is not None:
+        total = float(explanation.frames.sum())
+        notes.append(
+            text.EFFECT_SUM.format(
+                sum=_plain(total), all=_plain(details["v_all"]), none=_plain(details["v_none"])
+            )
+        )
+    if "low" in explanation.series:
+        notes.append(text.EFFECT_INTERVAL)
+    return "; ".join(notes)
+
+
+def measured_by(found: Mapping[str, Explanation]) -> str | None:
+    """The best row there is of those that took frames away and looked; only whole ones count."""
+    whole = [name for name in MEASURED if name in found and found[name].done >= 1]
+    return next(iter(whole), None)
+
+
+def _sentences(
+    found: Mapping[str, Explanation], names: Sequence[str], measured: str | None
+) -> list[str]:
+    """Whether attention and effect agree, and every row's rank correlation with the effect."""
+    if measured is None or names[0] not in found:
+        return []
+    effect = found[measured].frames
+    attention = found[names[0]].frames
+    assert effect is not None  # rows are methods that give frames
+    assert attention is not None
+    title = EXPLAINERS[measured].info.title
+    pair = (EXPLAINERS[names[0]].info.title.lower(), f"the measured effect ({title})")
+    lines = [compare(attention, effect, names=pair).sentence]
+    told = []
+    for name in names:
+        frames = found[name].frames if name in found else None
+        if name == measured or frames is None or found[name].done < 1:
+            continue
+        rho = spearman(frames, effect)
+        told.append(f"{EXPLAINERS[name].info.title} {'none' if rho is None else f'{rho:+.2f}'}")
+    return [*lines, text.EFFECT_CORRELATION.format(measured=title, list=", ".join(told))]
+
+
+def _sufficient(explanation: Explanation | None) -> dict[str, Any] | None:
+    if explanation is None or explanation.frames is None:
+        return None
+    members = [int(frame) for frame in np.flatnonzero(explanation.frames > 0.5)]
+    if not members:
+        return None
+    sentence = text.EFFECT_SUFFICIENT[min(2, len(members))]
+    told = sentence.format(frames=_listed([str(frame + 1) for frame in members]))
+    others = int(explanation.details.get("sets_of_this_size", 0)) - 1
+    if others > 0:
+        told += " " + text.EFFECT_ALIKE.format(count=others)
+    return {"frames": members, "sentence": told}
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def curves_payload(
+    clip: Clip, decision: Explanation | None, order: Explanation | None, *, foil: bool
+) -> dict[str, Any]:
+    """The curves that the methods left as series, each with one plain sentence."""
+    return {
+        "key": clip.digest,
+        "unit": text.CURVE_WORDS["difference" if foil else "probability"],
+        "low": -1.0 if foil else 0.0,
+        "decision": None if decision is None else _decision(decision),
+        "order": None if order is None else _order(order),
+    }
+
+
+def _decision(explanation: Explanation) -> dict[str, Any]:
+    shown = {"prefix", "suffix", "depth"}
+    series = {name: _numbers(row) for name, row in explanation.series.items() if name in shown}
+    return {"series": series, "sentence": _decided(explanation)}
+
+
+def _decided(explanation: Explanation) -> str:
+    """From how many frames, and from which layer on, the class leads."""
+    details, series = explanation.details, explanation.series
+    if "prefix_decided" not in details:
+        return text.CURVE_UNDECIDED
+    count, frames = int(details["prefix_decided"]), len(series["prefix"]) - 1
+    lines = [text.CURVE_DECIDED.format(count=count, all=frames) if count else text.CURVE_ALWAYS]
+    if "depth_decided" in details:
+        layer = int(details["depth_decided"])
+        lines.append(text.CURVE_DEPTH.format(layer=layer, all=len(series["depth"])))
+    return " ".join(lines)
+
+
+def _order(explanation: Explanation) -> dict[str, Any]:
+    series = {name: _numbers(row) for name, row in explanation.series.items()}
+    shuffles = explanation.series["shuffles"]
+    low, median, high = np.percentile(shuffles, [25, 50, 75])
+    sentence = text.CURVE_ORDER.format(
+        original=_percent(series["original"][0]),
+        reversed=_percent(series["reversed"][0]),
+        median=_percent(median),
+        low=_percent(low),
+        high=_percent(high),
+        count=len(shuffles),
+    )
+    if "shuffles_on_top" in explanation.details:
+        held = round(explanation.details["shuffles_on_top"] * len(shuffles))
+        sentence += " " + text.CURVE_ORDER_HELD.format(held=held, count=len(shuffles))
+    return {"series": series, "sentence": sentence}
+
+
+def _numbers(row: NDArray[np.float32]) -> list[float]:
+    return [float(value) if math.isfinite(value) else 0.0 for value in row]
+
+
+def _plain(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %".replace("-", "−")
