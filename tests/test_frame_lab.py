@@ -241,6 +241,13 @@ def test_a_partial_shapley_value_is_no_measure_yet_and_a_whole_one_is_the_best()
     part = make_explanation(method="shapley", signed=True, frames=frames, done=0.4)
     quick = make_explanation(method="leave-one-out", signed=True, frames=frames)
     assert lab_payload.measured_by({"shapley": part}) is None
+    early = effects(
+        {"temporal-attention": quick, "leave-one-out": quick, "shapley": part},
+        ["temporal-attention", "leave-one-out", "shapley"],
+    )
+    assert early["sentences"][1] == (
+        "Rank correlation with Leave one out: Temporal attention +1.00."
+    )
     assert lab_payload.measured_by({"shapley": part, "leave-one-out": quick}) == "leave-one-out"
     whole = replace(part, done=1.0, details={"v_all": 7.0, "v_none": -3.0})
     found = {"shapley": whole, "leave-one-out": quick}
@@ -250,10 +257,14 @@ def test_a_partial_shapley_value_is_no_measure_yet_and_a_whole_one_is_the_best()
 
 
 def test_the_sufficient_frames_are_named_from_one() -> None:
-    members = make_explanation(frames=np.array([0, 1, 0, 1], np.float32))
+    members = make_explanation(
+        frames=np.array([0, 1, 0, 1], np.float32), details={"sets_of_this_size": 3.0}
+    )
     sent = effects({}, [], sufficient=members)["sufficient"]
     assert sent["frames"] == [1, 3]
-    assert sent["sentence"].startswith("Frames 2 and 4 alone")
+    assert sent["sentence"] == (
+        "Frames 2 and 4 alone keep the predicted class on top. (2 other such choices would do.)"
+    )
     none = make_explanation(frames=np.zeros(4, np.float32))
     assert effects({}, [], sufficient=none)["sufficient"] is None
 
