@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stam_core.models import list_models
 
 __all__ = ["EXPLAINERS", "Engine", "StamError", "list_models"]
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {"Engine": "engine", "EXPLAINERS": "explain", "list_models": "models"}
 
