@@ -137,7 +137,8 @@ class FrameLabHandlers:
         """The tab comes into view."""
         if visit.source is None:
             return
-        yield self.tab.updates(self._desk.open(visit, lab))
+        if changes := self.tab.updates(self._desk.open(visit, lab)):
+            yield changes  # gradio takes an empty record for a mistake
 
     def arrange(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
         """Frames were removed, moved or replaced."""

@@ -219,7 +219,8 @@ def _decided(explanation: Explanation) -> str:
     if "prefix_decided" not in details:
         return text.CURVE_UNDECIDED
     count, frames = int(details["prefix_decided"]), len(series["prefix"]) - 1
-    lines = [text.CURVE_DECIDED.format(count=count, all=frames) if count else text.CURVE_ALWAYS]
+    sentence = {0: text.CURVE_ALWAYS, 1: text.CURVE_DECIDED_AT_ONCE}.get(count, text.CURVE_DECIDED)
+    lines = [sentence.format(count=count, all=frames)]
     if "depth_decided" in details:
         layer = int(details["depth_decided"])
         lines.append(text.CURVE_DEPTH.format(layer=layer, all=len(series["depth"])))

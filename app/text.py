@@ -294,6 +294,7 @@ CURVE_WORDS = {
     "difference": "difference of probabilities",
 }
 CURVE_DECIDED = "It leads from the first {count} of {all} frames on."
+CURVE_DECIDED_AT_ONCE = "It leads from the very first of {all} frames on."
 CURVE_ALWAYS = "It leads whatever the number of frames, even with none."
 CURVE_UNDECIDED = "It does not lead, even with all frames."
 CURVE_DEPTH = "Read out layer by layer, it leads from layer {layer} of {all} on."

@@ -518,7 +518,7 @@ def test_every_event_is_private_and_waits_in_a_bounded_queue(page: gr.Blocks) ->
     for event in events:
         assert event.api_visibility == "private", event.name
         if event.queue:
-            assert event.concurrency_id in {"model", "fetch"}, event.name
+            assert event.concurrency_id in {"model", "edit", "effects", "fetch"}, event.name
     assert page._queue.max_size == 32
     assert not page.api_open
     assert page.delete_cache == (3600, 3600)

@@ -252,6 +252,15 @@ def test_attention_stands_beside_the_effect_and_shapley_streams_in(lab: Page) ->
     expect(lab.locator("#lab-curves .order .many")).to_have_count(64 + 16)
 
 
+def test_the_sum_can_be_stopped_and_what_there_is_stays(lab: Page) -> None:
+    lab.locator("#lab-effects [data-name=stop]").click()
+    expect(lab.locator("#lab-effects .effects")).to_have_attribute("data-state", "stopped")
+    expect(lab.locator("#lab-effects .progress")).to_contain_text("these are estimates")
+    expect(lab.locator("#lab-effects .line[data-name=leave-one-out] .fill")).to_have_count(16)
+    lab.locator(FRAMES).nth(2).click()
+    answered(lab)
+
+
 def test_another_class_may_be_asked_about_and_held_against_one(lab: Page) -> None:
     effects = lab.locator("#lab-effects .effects")
     expect(effects).to_have_attribute("data-state", "done", timeout=90_000)
