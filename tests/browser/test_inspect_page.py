@@ -67,6 +67,19 @@ def test_first_example_is_shown_analysed_when_the_page_opens(ui: Ui) -> None:
     assert page.locator("#examples .card").count() >= 6
 
 
+def test_of_choices_made_in_a_hurry_the_last_one_is_shown(ui: Ui) -> None:
+    page = ui.open()
+    cards = page.locator("#examples .card")
+    titles = cards.all_inner_texts()
+    page.evaluate(
+        "() => [1, 2, 3].forEach((i) => document.querySelectorAll('#examples .card')[i].click())"
+    )
+    page.wait_for_timeout(6000)  # long enough for all three: the last answer must be the last choice
+    page.wait_for_selector(SHOWN)
+    assert facts(page).startswith(" ".join(titles[3].split()))
+    expect(cards.nth(3)).to_have_attribute("aria-pressed", "true")
+
+
 def test_an_address_may_name_the_example(ui: Ui) -> None:
     page = ui.open()
     name = page.locator("#examples .card").nth(2).get_attribute("data-name")
