@@ -32,6 +32,7 @@ def tiny(tmp_path) -> TrainOptions:
         space_steps=3,
         time_steps=4,
         joint_steps=1,
+        joint_clips=8,
         batch_frames=16,
         batch_clips=8,
         evaluation_clips=4,

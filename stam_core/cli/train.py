@@ -61,6 +61,7 @@ RENDERED_HELP = {
     "space_steps": "steps that teach the spatial stage where joints are",
     "time_steps": "steps that teach the temporal stage actions",
     "joint_steps": "steps of both stages together",
+    "joint_clips": "further rendered clips, which only the joint stage sees",
     "batch_frames": "frames per step of the spatial stage",
     "batch_clips": "clips per step of the temporal stage",
     "evaluation_clips": "held-out clips after each stage",

@@ -88,8 +88,8 @@ class TrainOptions(StageOptions):
     MACHINERY = StageOptions.MACHINERY | {"evaluation_clips"}
     # Options of stages still to come may change while an earlier one is under way.
     LATER: ClassVar[dict[str, frozenset[str]]] = {
-        "space": frozenset(("time_steps", "joint_steps", "batch_clips")),
-        "time": frozenset(("joint_steps",)),
+        "space": frozenset(("time_steps", "joint_steps", "joint_clips", "batch_clips")),
+        "time": frozenset(("joint_steps", "joint_clips")),
     }
 
     out: Path = Path("assets/stam-actions.safetensors")
@@ -97,7 +97,8 @@ class TrainOptions(StageOptions):
     plain_clips: int = 2300  # before plain walls, for the beginning
     space_steps: int = 4800  # of `batch_frames` frames
     time_steps: int = 1500  # of `batch_clips` stored clips
-    joint_steps: int = 0  # of `batch_frames` frames, both stages; 0: leave them as they are
+    joint_steps: int = 5000  # of `batch_frames` frames, both stages; 0: leave them as they are
+    joint_clips: int = 18_400  # of the full variety, which only the joint stage sees
     batch_frames: int = 128
     batch_clips: int = 128
     evaluation_clips: int = 256
@@ -107,7 +108,7 @@ class TrainOptions(StageOptions):
         """Refuse sizes that cannot be trained."""
         super().__post_init__()
         if (
-            min(self.clips, self.plain_clips, self.batch_clips) < 1
+            min(self.clips, self.plain_clips, self.joint_clips, self.batch_clips) < 1
             or min(self.space_steps, self.time_steps, self.joint_steps) < 0
             or self.batch_frames < self.config.num_frames
         ):

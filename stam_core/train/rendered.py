@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from stam_core.actions.dataset import RenderSpec
 from stam_core.actions.motions import LABELS
 from stam_core.actions.pose_loss import PoseHeads
-from stam_core.actions.store import ClipStore, open_store
 from stam_core.evaluate import evaluate_rendered
 from stam_core.models.stam import Stam
 from stam_core.train.checkpoint import write_checkpoint
@@ -23,13 +20,10 @@ from stam_core.train.files import check_writable, guarded, write_json
 from stam_core.train.options import PREPROCESSING, TrainOptions
 from stam_core.train.run import joined_run, plain
 from stam_core.train.stages import train_joint, train_space
+from stam_core.train.stores import open_stores
 from stam_core.train.time_stage import train_time
 from stam_core.types import Progress
 
-# Training clips have seeds beyond 32 bits, so no seed that a person gives an evaluation meets them.
-TRAINING_SEEDS = 2**32
-# Plain clips are numbered from here: they repeat no motion of the cluttered ones.
-FIRST_PLAIN_CLIP = 1_000_000
 # At timm's 0.02 the patches hardly know where they are, and joints are not found.
 _POSITION_STD = 0.2
 
@@ -68,7 +62,7 @@ def _train(options: TrainOptions, report: Progress) -> Path:
     figures: dict[str, Any] = {"options": plain(options), "stages": {}}
 
     with first_process_first(), guarded(options.work_folder):
-        simple, full = _open_stores(options, report)
+        stores = open_stores(options, report)
     stages = {
         "space": (train_space, options.space_steps),
         "time": (train_time, options.time_steps),
@@ -78,7 +72,7 @@ def _train(options: TrainOptions, report: Progress) -> Path:
         if steps == 0:
             continue
         started = time.monotonic()
-        figures["stages"][name] = dict(stage(model, heads, simple, full, options, report))
+        figures["stages"][name] = dict(stage(model, heads, stores, options, report))
         figures["stages"][name]["seconds"] = round(time.monotonic() - started, 1)
         if name != "space" and world().rank == 0:
             figures["stages"][name]["held_out"] = _held_out(model, options, report)
@@ -88,25 +82,6 @@ def _train(options: TrainOptions, report: Progress) -> Path:
     if world().rank == 0:
         write_json(options.out.with_suffix(".json"), figures)
     return options.out
-
-
-def _open_stores(options: TrainOptions, report: Progress) -> tuple[ClipStore, ClipStore]:
-    """The plain and the full set, rendered where missing."""
-    side, frames = options.config.side, options.config.num_frames
-    varied = RenderSpec(width=side, height=side, num_frames=frames)
-    open_clips = partial(
-        open_store,
-        options.work_folder / "clips",
-        seed=TRAINING_SEEDS + options.seed,
-        grid=side // options.config.patch_size,
-        workers=options.workers,
-        progress=report,
-    )
-    simple = replace(varied, clutter=0.0)
-    return (
-        open_clips(options.plain_clips, first=FIRST_PLAIN_CLIP, spec=simple),
-        open_clips(options.clips, spec=varied),
-    )
 
 
 def _held_out(model: Stam, options: TrainOptions, report: Progress) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from stam_core.evaluate import to_input
 from stam_core.models.stam import Stam
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
+from stam_core.train.stores import Stores
 from stam_core.train.time_stage import timed_loss, turn_time
 from stam_core.types import Progress
 
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
 # Share of the spatial steps that see plain walls only, and share after which all have the full
 # variety.
 _PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
+# Weight of the joints' loss beside the label's, when both stages learn together.
+_POSE_WEIGHT = 0.3
+# What the joint stage reads of the frames of a clip: when, the pictures, and what `PoseTruth` asks.
+_OF_FRAMES = ("key_frames", "frames", "joints", "depths", "inside", "deciding", "cover")
 
 
 def train_space(
-    model: Stam,
-    heads: PoseHeads,
-    plain: ClipStore,
-    full: ClipStore,
-    options: TrainOptions,
-    report: Progress,
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
     """Learn where joints are from single frames: plain walls first, then the full variety."""
     modules = nn.ModuleDict({"spatial": model.spatial, "heads": heads})
@@ -42,7 +42,7 @@ def train_space(
         n_full = round(share * options.batch_frames)
         batches = [
             _sample_frames(store, n, stage.generator)
-            for store, n in ((full, n_full), (plain, options.batch_frames - n_full))
+            for store, n in ((stores.full, n_full), (stores.plain, options.batch_frames - n_full))
             if n
         ]
         frames, *truth = (torch.cat(parts) for parts in zip(*batches, strict=True))
@@ -78,33 +78,43 @@ def _sample_frames(store: ClipStore, n: int, generator: torch.Generator) -> Batc
 
 
 def train_joint(
-    model: Stam,
-    heads: PoseHeads,
-    plain: ClipStore,
-    full: ClipStore,
-    options: TrainOptions,
-    report: Progress,
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
-    """Both stages together, gently, as `train_time` does: by the label, and a little by when."""
-    modules = nn.ModuleDict({"model": model})
+    """Both stages together, on clips that neither has seen.
+
+    The label now teaches the spatial stage too what the temporal one needs of a frame; joints go on
+    to be asked for, so that it does not learn the clips by heart instead.
+    """
+    modules = nn.ModuleDict({"model": model, "heads": heads})
     threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=1e-4, threads=threads)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=5e-4, threads=threads)
     batch_clips = max(1, options.batch_frames // options.config.num_frames)
 
     def draw(done: float) -> Batch:
-        clip = torch.randint(len(full), (batch_clips,), generator=stage.generator)
-        frames = torch.from_numpy(full.frames[clip.numpy()])
+        clip = torch.randint(len(stores.fresh), (batch_clips,), generator=stage.generator).numpy()
         flipped = torch.rand(batch_clips, generator=stage.generator) < 0.5
-        frames = torch.where(flipped.view(-1, 1, 1, 1, 1), frames.flip(-2), frames)
-        keys = torch.from_numpy(full.key_frames)[clip]
-        return turn_time((frames, keys), torch.from_numpy(full.labels)[clip], stage.generator)
+        labels = torch.from_numpy(stores.fresh.labels[clip])
+        rows = tuple(torch.from_numpy(getattr(stores.fresh, name)[clip]) for name in _OF_FRAMES)
+        *frames, labels = turn_time(rows, labels, stage.generator)
+        return flipped, labels, *frames
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
-        frames, keys, targets = (rows.to(options.device) for rows in batch)
+        flipped, labels, key_frames, *rows = (tensor.to(options.device) for tensor in batch)
+        clips, num_frames = key_frames.shape
+        per_frame = flipped.repeat_interleave(num_frames)
+        frames, *truth = (tensor.flatten(0, 1) for tensor in rows)
+        truth.append(labels.repeat_interleave(num_frames))
+        x = to_input(frames, PREPROCESSING)
+        x, asked = mirror_frames(x, PoseTruth(*truth), per_frame)
         whole = cast("Stam", parts["model"])
         with autocast(options):
-            embeddings = whole.embed_frames(to_input(frames, PREPROCESSING))
-        return timed_loss(whole.temporal, whole.head, embeddings.float(), keys, targets)
+            tokens = whole.spatial.forward_features(x).float()
+        embeddings = tokens[:, 0].view(clips, num_frames, -1)
+        value, figures = timed_loss(whole.temporal, whole.head, embeddings, key_frames, labels)
+        pose, found = pose_loss(
+            cast("PoseHeads", parts["heads"]), tokens, asked, side=options.config.side
+        )
+        return value + _POSE_WEIGHT * pose, {**figures, **found}
 
-    modules.eval()  # no dropout: threads would draw it in no certain order
+    modules.train()
     return stage.run(draw, loss, report)

@@ -23,6 +23,7 @@ from stam_core.train.distributed import world
 from stam_core.train.files import write_whole
 from stam_core.train.loop import Batch, Figures, Stage
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
+from stam_core.train.stores import Stores
 from stam_core.types import Progress
 
 if TYPE_CHECKING:
@@ -36,21 +37,16 @@ _ATTENTION_WEIGHT = 0.2
 
 
 def train_time(
-    model: Stam,
-    heads: PoseHeads,
-    plain: ClipStore,
-    full: ClipStore,
-    options: TrainOptions,
-    report: Progress,
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
     """Learn actions from stored frame embeddings; the spatial stage stays as it is."""
     modules = nn.ModuleDict({"temporal": model.temporal, "head": model.head})
     stage = Stage("time", modules, options, steps=options.time_steps, lr=7e-4)
     if stage.done == stage.steps:
         return stage.figures
-    stored = stored_embeddings(model, full, options, report)
-    labels = torch.from_numpy(full.labels)
-    key_frames = torch.from_numpy(full.key_frames)
+    stored = stored_embeddings(model, stores.full, options, report)
+    labels = torch.from_numpy(stores.full.labels)
+    key_frames = torch.from_numpy(stores.full.key_frames)
 
     def draw(done: float) -> Batch:
         clip = torch.randint(len(stored), (options.batch_clips,), generator=stage.generator)

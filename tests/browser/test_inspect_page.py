@@ -74,10 +74,24 @@ def test_of_choices_made_in_a_hurry_the_last_one_is_shown(ui: Ui) -> None:
     page.evaluate(
         "() => [1, 2, 3].forEach((i) => document.querySelectorAll('#examples .card')[i].click())"
     )
-    page.wait_for_timeout(6000)  # long enough for all three: the last answer must be the last choice
+    page.wait_for_timeout(
+        6000
+    )  # long enough for all three: the last answer must be the last choice
     page.wait_for_selector(SHOWN)
     assert facts(page).startswith(" ".join(titles[3].split()))
     expect(cards.nth(3)).to_have_attribute("aria-pressed", "true")
+
+
+def test_of_methods_chosen_in_a_hurry_the_last_one_is_drawn(ui: Ui) -> None:
+    page = ui.open()
+    chooser = page.locator("#heat select").first
+    for method in ("grad-cam", "rollout", "occlusion", "spatial-attention"):
+        chooser.select_option(method)
+        page.wait_for_timeout(40)  # each is on its way before the next is chosen
+    page.wait_for_timeout(8000)  # long enough for all of them
+    expect(page.locator("#strip .legend-title, #strip .legend").first).to_contain_text(
+        "Spatial attention"
+    )
 
 
 def test_an_address_may_name_the_example(ui: Ui) -> None:
