@@ -172,9 +172,10 @@ class Analyst:
             bars_panel=panels[1] if visit.bars != before.bars or new_classes else None,
             take=self.take.offer(visit),
         )
+        yield view  # at once: the choice stands even if another one follows before its scores
         for scores in self._scores(engine, clip, visit):
+            # The panels again: of two answers on their way, the older may have come last.
             yield replace(view, scores=scores)
-            view = View(visit)
 
     def resample(self, visit: Visit, data: dict[str, Any]) -> Visit:
         """The visit with another choice of frames.

@@ -105,9 +105,9 @@ class CompareDesk:
         # A slider in use must not vanish under the finger; the panel is drawn anew for new lists.
         anew = (before.source, before.model, before.heat) != (after.source, after.model, after.heat)
         anew = anew or (before.target, before.foil) != (after.target, after.foil)
-        yield from self._show(
-            replace(pair, sides=sides), redrawn=(side == 0 and anew, side == 1 and anew)
-        )
+        pair = replace(pair, sides=sides)
+        yield CompareView(pair)  # at once: the choice stands even if another one follows
+        yield from self._show(pair, redrawn=(side == 0 and anew, side == 1 and anew))
 
     def _read(self, pair: Pair, before: Visit, data: Mapping[str, Any]) -> Visit:
         sent = data.get("parameters")

@@ -15,6 +15,7 @@ from app.components import FrameStrip, ParameterPanel
 from app.components.compare import Scoreboard
 from app.guard import guarded
 from app.inspect_tab import MODEL_QUEUE, event_data
+from app.turns import Turns
 from app.visit import Visit
 
 if TYPE_CHECKING:
@@ -90,15 +91,20 @@ def build_compare_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab) 
 
 
 def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) -> None:
-    def open_tab(visit: Visit, pair: Pair) -> Iterator[Changes]:
+    turns = Turns()
+
+    def open_tab(visit: Visit, pair: Pair, request: gr.Request) -> Iterator[Changes]:
         if visit.source is None:
             return
-        for view in backstage.analyst.compare.open(visit, pair):
+        turn = turns.begin(str(request.session_hash))
+        for view in turn.follow(backstage.analyst.compare.open(visit, pair)):
             yield tab.updates(view)
 
     def adjust(side: int) -> Callable[..., Iterator[Changes]]:
-        def handler(pair: Pair, event: gr.EventData) -> Iterator[Changes]:
-            for view in backstage.analyst.compare.adjust(pair, side, event_data(event)):
+        def handler(pair: Pair, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+            data = event_data(event)
+            turn = turns.begin(str(request.session_hash), data.get("asked"))
+            for view in turn.follow(backstage.analyst.compare.adjust(pair, side, data)):
                 yield tab.updates(view)
 
         return guarded(handler)

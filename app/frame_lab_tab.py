@@ -14,7 +14,8 @@ from app.backstage import Backstage
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
 from app.guard import guarded
 from app.inspect_tab import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
-from app.lab_state import Lab, Turns
+from app.lab_state import Lab
+from app.turns import Turns
 from app.visit import Visit
 
 # What handlers take is imported here, not below: gradio reads their annotations.
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
 Changes = dict[Any, Any]
 
-# "always_last" sends the data of the first event again, so events with data are all handled.
-EVERY_EVENT: dict[str, Any] = MODEL_QUEUE | {"trigger_mode": "multiple"}
 # An edit takes milliseconds: it must not wait for another visitor's clip to be analysed.
-EDIT_QUEUE: dict[str, Any] = EVERY_EVENT | {"concurrency_id": "edit", "concurrency_limit": 2}
+EDIT_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "edit", "concurrency_limit": 2}
 # Sums that take seconds leave the model to others between their steps.
-EFFECT_QUEUE: dict[str, Any] = EVERY_EVENT | {
+EFFECT_QUEUE: dict[str, Any] = MODEL_QUEUE | {
     "concurrency_id": "effects",
     "concurrency_limit": 2,  # a newer question ends the older one, see `Turns`
 }
@@ -121,7 +120,7 @@ class FrameLabHandlers:
         for event in asked:
             event.success(guarded(self.explain), [*both, tab.explained], shown, **EFFECT_QUEUE)
         strip.arrange(guarded(self.arrange), both, [tab.answer], **EDIT_QUEUE)
-        strip.splice(guarded(self.splice), both, [tab.lab, tab.strip], **EVERY_EVENT)
+        strip.splice(guarded(self.splice), both, [tab.lab, tab.strip], **MODEL_QUEUE)
         tab.upload.upload(
             guarded(self.upload),
             [*both, tab.upload],

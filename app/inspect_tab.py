@@ -22,6 +22,7 @@ from app.model_part import (
     build_model_offer,
 )
 from app.take_part import TakeAway, build_take_away
+from app.turns import Turn, Turns
 from app.visit import Visit
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ CLIP_TYPES = [
 NO_EXAMPLE = ""  # gradio takes None in an update for "as before"
 NAME_LENGTH = 80  # characters of a file's name that are shown
 
-# Every handler that runs a model waits in one queue: two at once would only slow each other down.
+# Every handler that runs a model waits in one queue. The engine lets one of them compute at a time;
+# another place in the queue lets a newer question begin, and so end the older one, see `Turns`.
 MODEL_QUEUE: dict[str, Any] = {
     "concurrency_id": "model",
-    "concurrency_limit": 1,
-    "trigger_mode": "always_last",  # a second choice made while waiting is not lost
+    "concurrency_limit": 3,
+    # A second choice made while waiting is not lost. (In Gradio 6.31 "always_last" asks again with
+    # the data of the event that just ended, so the second choice would never be heard.)
+    "trigger_mode": "multiple",
     "api_visibility": "private",
     "show_progress": "hidden",
 }
@@ -49,6 +53,7 @@ MODEL_QUEUE: dict[str, Any] = {
 class InspectTab:
     """The parts of the tab that handlers write to."""
 
+    turns: Turns
     visit: gr.State
     examples: ExamplePicker
     upload: gr.UploadButton
@@ -61,6 +66,11 @@ class InspectTab:
     sampling: ParameterPanel
     model: ModelChoice
     take: TakeAway
+
+    def begin(self, request: gr.Request, event: gr.EventData | None = None) -> Turn:
+        """A new question of this page."""
+        asked = None if event is None else event_data(event).get("asked")
+        return self.turns.begin(str(request.session_hash), asked)
 
     def updates(self, view: View) -> Changes:
         """What gradio is to change for a view: only what the view has."""
@@ -145,15 +155,18 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
     with gr.Accordion(text.ABOUT_TITLE, open=False, elem_id="about"):
         gr.Markdown(text.ABOUT)
     tab = InspectTab(
-        visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling, model,
-        take,
+        Turns(), visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling,
+        model, take,
     )  # fmt: skip
     take.wire(visit, backstage)
     _wire_clips(tab, backstage)
     _wire_panels(tab, backstage)
-    ModelHandlers(model, offer, backstage, lambda now: _shown(tab, backstage, now)).wire(
-        visit, tab.shown
-    )
+    ModelHandlers(
+        model,
+        offer,
+        backstage,
+        lambda now, request: _shown(tab, backstage, now, tab.begin(request)),
+    ).wire(visit, tab.shown)
     return tab
 
 
@@ -166,6 +179,7 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
     """The handler for a page that opens: the example of its address, or the first one, analysed."""
 
     def open_page(request: gr.Request) -> Iterator[Changes]:
+        turn = tab.begin(request)
         analyst = backstage.analyst
         yield {tab.model.choice: gr.update(choices=analyst.models.choices(Visit().model))}
         cards = analyst.example_cards
@@ -175,41 +189,48 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
         name = analyst.example_name(visit)
         yield {tab.examples: gr.update(value=cards, chosen=name or NO_EXAMPLE)}
         if name is not None:
-            yield from _shown(tab, backstage, visit)
+            yield from _shown(tab, backstage, visit, turn)
         for note in notes:
             warn(note)
 
     return guarded(open_page)
 
 
-def _shown(tab: InspectTab, backstage: Backstage, visit: Visit) -> Iterator[Changes]:
-    for view in backstage.analyst.show(visit):
+def _shown(tab: InspectTab, backstage: Backstage, visit: Visit, turn: Turn) -> Iterator[Changes]:
+    for view in turn.follow(backstage.analyst.show(visit)):
         yield tab.updates(view)
 
 
 def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
     """Examples, uploads and recordings."""
 
-    def pick(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
+    def pick(visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+        turn = tab.begin(request, event)
         name = event_data(event).get("name")
         visit = backstage.analyst.example(visit, name)
-        yield {tab.examples: gr.update(chosen=name)}
-        yield from _shown(tab, backstage, visit)
+        chosen = {tab.examples: gr.update(chosen=name)}
+        if turn.is_wanted():
+            yield chosen
+        # Once more with what is shown: another handler's word may have come between.
+        for changes in _shown(tab, backstage, visit, turn):
+            yield {**chosen, **changes}
 
-    def upload(visit: Visit, path: str | None) -> Iterator[Changes]:
+    def upload(visit: Visit, path: str | None, request: gr.Request) -> Iterator[Changes]:
         if path is None:
             return
+        turn = tab.begin(request)
         # The button empties at once: the same file can be chosen again, whatever becomes of it.
         yield {tab.upload: None}
         visit = backstage.analyst.upload(visit, path, Path(path).name[:NAME_LENGTH])
-        for changes in _shown(tab, backstage, visit):
+        for changes in _shown(tab, backstage, visit, turn):
             yield {tab.examples: gr.update(chosen=NO_EXAMPLE), **changes}
 
-    def record(visit: Visit, path: str | None) -> Iterator[Changes]:
+    def record(visit: Visit, path: str | None, request: gr.Request) -> Iterator[Changes]:
         if path is None:
             return
+        turn = tab.begin(request)
         visit = backstage.analyst.upload(visit, path, text.RECORDING)
-        for changes in _shown(tab, backstage, visit):
+        for changes in _shown(tab, backstage, visit, turn):
             yield {
                 tab.examples: gr.update(chosen=NO_EXAMPLE),
                 tab.webcam: gr.update(value=None, visible=False),
@@ -229,14 +250,17 @@ def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:
     """Methods, their parameters, and the choice of frames."""
 
     def adjust(place: Place) -> Callable[..., Iterator[Changes]]:
-        def handler(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
-            for view in backstage.analyst.adjust(visit, place, event_data(event)):
+        def handler(visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+            turn = tab.begin(request, event)
+            for view in turn.follow(backstage.analyst.adjust(visit, place, event_data(event))):
                 yield tab.updates(view)
 
         return guarded(handler)
 
-    def resample(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
-        yield from _shown(tab, backstage, backstage.analyst.resample(visit, event_data(event)))
+    def resample(visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Changes]:
+        turn = tab.begin(request, event)
+        visit = backstage.analyst.resample(visit, event_data(event))
+        yield from _shown(tab, backstage, visit, turn)
 
     scores = [tab.visit, tab.strip, tab.heat, tab.bars, tab.take.offer]
     tab.heat.adjust(adjust("patches"), [tab.visit], scores, **MODEL_QUEUE)

@@ -15,7 +15,7 @@ from app.guard import guarded, user_fault, warn
 from app.visit import EMBEDDED, Visit
 
 Changes = dict[Any, Any]
-Show = Callable[[Visit], Iterator[Changes]]
+Show = Callable[[Visit, gr.Request], Iterator[Changes]]
 
 CHECKPOINT_TYPES = [".pth", ".pt", ".safetensors"]
 # Fetching takes minutes: it must not hold the queue of those who only want to look at a clip.
@@ -107,7 +107,7 @@ class ModelHandlers:
     def __init__(
         self, chooser: ModelChoice, offer: ModelOffer, backstage: Backstage, show: Show
     ) -> None:
-        """`show` analyses a visit's clip anew and yields the page's changes."""
+        """`show` analyses a visit's clip anew and yields the changes of the page that asked."""
         self.chooser = chooser
         self.offer = offer
         self.backstage = backstage
@@ -137,7 +137,7 @@ class ModelHandlers:
         own = [visit, self.chooser.own]
         self.chooser.own.upload(guarded(self.open_own), own, outputs, **FETCH_QUEUE)
 
-    def choose(self, visit: Visit, name: str) -> Iterator[Changes]:
+    def choose(self, visit: Visit, name: str, request: gr.Request) -> Iterator[Changes]:
         """A model picked from the list: used at once if it is here, else its terms are shown."""
         models = self.backstage.analyst.models
         if name == visit.model:
@@ -145,7 +145,7 @@ class ModelHandlers:
         elif not models.is_ready(name):
             yield {self.offer.box: gr.update(visible=True), self.offer.card: models.card(name)}
         else:
-            yield from self._use(visit, name)
+            yield from self._use(visit, name, request)
 
     def fetch(self, visit: Visit, name: str) -> Iterator[Changes]:
         """The download was asked for; `choose` follows."""
@@ -155,7 +155,9 @@ class ModelHandlers:
         except user_fault() as problem:
             yield self._stays(visit, problem)
 
-    def open_file(self, visit: Visit, name: str, path: str | None) -> Iterator[Changes]:
+    def open_file(
+        self, visit: Visit, name: str, path: str | None, request: gr.Request
+    ) -> Iterator[Changes]:
         """A checkpoint file was sent for the model chosen in the list."""
         if path is None:
             return
@@ -165,28 +167,30 @@ class ModelHandlers:
         except user_fault() as problem:
             yield self._stays(visit, problem)
             return
-        yield from self._use(visit, key)
+        yield from self._use(visit, key, request)
 
-    def open_own(self, visit: Visit, path: str | None) -> Iterator[Changes]:
+    def open_own(self, visit: Visit, path: str | None, request: gr.Request) -> Iterator[Changes]:
         """A checkpoint that describes itself was sent."""
-        yield from self.open_file(visit, EMBEDDED, path)
+        yield from self.open_file(visit, EMBEDDED, path, request)
 
-    def open_path(self, visit: Visit, name: str, path: str) -> Iterator[Changes]:
+    def open_path(
+        self, visit: Visit, name: str, path: str, request: gr.Request
+    ) -> Iterator[Changes]:
         """The path of a checkpoint on this computer was typed in."""
         if not self.offer.path.visible:
             raise gr.Error(text.PATH_NOT_ALLOWED, title=text.PROBLEM)
-        yield from self.open_file(visit, name, path)
+        yield from self.open_file(visit, name, path, request)
 
     def stay(self, visit: Visit) -> Iterator[Changes]:
         """The offer was declined."""
         yield self._back(visit)
 
-    def _use(self, visit: Visit, key: str) -> Iterator[Changes]:
+    def _use(self, visit: Visit, key: str, request: gr.Request) -> Iterator[Changes]:
         analyst = self.backstage.analyst
         visit = analyst.with_model(visit, key)
         choices = analyst.models.choices(key)
         yield {self.chooser.choice: gr.update(choices=choices, value=key), self.offer.box: HIDDEN}
-        yield from self.show(visit)
+        yield from self.show(visit, request)
 
     def _back(self, visit: Visit) -> Changes:
         return {self.chooser.choice: gr.update(value=visit.model), self.offer.box: HIDDEN}

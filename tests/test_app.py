@@ -432,7 +432,10 @@ def handlers(fake_engines: Engines) -> ModelHandlers:
     with gr.Blocks():
         chooser, offer = build_model_choice(), build_model_offer(local=True)
     return ModelHandlers(
-        chooser, offer, cast("Any", SimpleNamespace(analyst=analyst)), lambda visit: iter([visit])
+        chooser,
+        offer,
+        cast("Any", SimpleNamespace(analyst=analyst)),
+        lambda visit, _: iter([visit]),
     )
 
 
@@ -443,7 +446,7 @@ def test_a_fetched_model_meets_the_clip_that_is_in_view_by_then(
         assert set(changes) == {handlers.offer.card}  # nothing but the progress
     monkeypatch.setattr(model_choice, "weights_at_hand", lambda info: Path(info.name))
     monkeypatch.setattr(ModelDesk, "choices", lambda *_: [])
-    *_, shown = handlers.choose(Visit(source="second clip"), "stam-16")
+    *_, shown = handlers.choose(Visit(source="second clip"), "stam-16", cast("Any", None))
     assert shown == Visit(source="second clip", model="stam-16")
 
 
@@ -613,10 +616,13 @@ def test_a_parameter_changes_the_scores_and_nothing_else(
 ) -> None:
     before = list(analyst.show(first_visit))[-1]
     data = {"choice": before.visit.heat, "parameters": {"residual": 0.1}}
-    (after,) = analyst.adjust(before.visit, "patches", data)
+    chosen, after = analyst.adjust(before.visit, "patches", data)
+    assert chosen.scores is None  # the choice itself comes at once
+    assert chosen.visit == after.visit
     assert after.clip is None
     assert after.predictions is None
-    assert after.heat_panel is None  # the slider in use is not replaced
+    assert chosen.heat_panel is None  # the slider in use is not replaced
+    assert after.heat_panel is None
     assert after.scores is not None
     assert before.scores is not None
     assert after.scores["heat"]["high"] != before.scores["heat"]["high"]

@@ -299,8 +299,10 @@ def test_one_side_changes_and_the_other_stays(analyst: Analyst, visit: Visit) ->
     pair = compared(analyst, visit)
     panel = analyst.compare._panel(pair, pair.sides[1], "Right")
     other = list(analyst.examples)[1]
-    view = next(iter(analyst.compare.adjust(pair, 1, send(panel, clip=other))))
+    chosen, view, *_ = analyst.compare.adjust(pair, 1, send(panel, clip=other))
     assert view.pair is not None
+    assert chosen.pair == view.pair  # the choice itself comes at once
+    assert chosen.board is None
     assert view.pair.sides[0] == pair.sides[0]
     assert analyst.example_name(view.pair.sides[1]) == other
     assert view.panels[0] is None

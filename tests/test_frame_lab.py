@@ -20,7 +20,8 @@ from app.analysis import Analyst
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
 from app.lab_desk import ROWS, LabDesk, LabView
 from app.lab_questions import MOST_SLOTS, read_class, read_edit, read_operator, read_serial
-from app.lab_state import VISITORS_KEPT, Lab, Turns
+from app.lab_state import Lab
+from app.turns import VISITORS_KEPT, Turns
 from app.ui import build_page
 from app.visit import Visit
 from stam_core.edits import Edit, Slot, check_edit, put_together
@@ -175,6 +176,26 @@ def test_a_newer_question_ends_the_older_one_of_the_same_visitor_only() -> None:
     for number in range(VISITORS_KEPT):
         turns.begin(f"visitor {number}")
     assert not other.is_wanted(), "the number of visitors remembered is bounded"
+
+
+def test_a_question_that_begins_late_does_not_end_a_newer_one() -> None:
+    turns = Turns()
+    newer, older = turns.begin("a", asked=20.0), turns.begin("a", asked=10.0)
+    assert newer.is_wanted()
+    assert not older.is_wanted()
+    assert turns.begin("b", asked=5.0).is_wanted()
+    for unusable in (None, "soon", float("nan")):
+        assert turns.begin("a", asked=unusable).is_wanted()
+
+
+def test_an_answer_is_given_until_something_else_is_asked() -> None:
+    turns = Turns()
+    steps = turns.begin("a").follow(iter(range(5)))
+    assert [next(steps), next(steps)] == [0, 1]
+    turns.begin("b")
+    assert next(steps) == 2
+    turns.begin("a")
+    assert list(steps) == []
 
 
 # --- what the page is told ---

@@ -13,7 +13,7 @@ function card({ name, title, picture }) {
     button.append(make("div", "picture"));
   }
   button.append(make("span", "name", title));
-  button.addEventListener("click", () => trigger("pick", { name }));
+  button.addEventListener("click", () => trigger("pick", { name, asked: performance.now() }));
   return button;
 }
 

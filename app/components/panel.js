@@ -13,7 +13,7 @@ function options(select, entries, chosen) {
 function send(wait) {
   clearTimeout(edits.timer);
   edits.timer = setTimeout(() => trigger("adjust", {
-    choice: edits.choice, parameters: { ...edits.parameters } }), wait);
+    choice: edits.choice, parameters: { ...edits.parameters }, asked: performance.now() }), wait);
 }
 
 function change(name, value, wait) {

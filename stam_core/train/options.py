@@ -97,7 +97,7 @@ class TrainOptions(StageOptions):
     plain_clips: int = 2300  # before plain walls, for the beginning
     space_steps: int = 4800  # of `batch_frames` frames
     time_steps: int = 1500  # of `batch_clips` stored clips
-    joint_steps: int = 5000  # of `batch_frames` frames, both stages; 0: leave them as they are
+    joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are
     joint_clips: int = 18_400  # of the full variety, which only the joint stage sees
     batch_frames: int = 128
     batch_clips: int = 128

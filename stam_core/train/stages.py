@@ -87,7 +87,7 @@ def train_joint(
     """
     modules = nn.ModuleDict({"model": model, "heads": heads})
     threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=5e-4, threads=threads)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=1.5e-4, threads=threads)
     batch_clips = max(1, options.batch_frames // options.config.num_frames)
 
     def draw(done: float) -> Batch:

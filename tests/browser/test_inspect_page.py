@@ -70,28 +70,31 @@ def test_first_example_is_shown_analysed_when_the_page_opens(ui: Ui) -> None:
 def test_of_choices_made_in_a_hurry_the_last_one_is_shown(ui: Ui) -> None:
     page = ui.open()
     cards = page.locator("#examples .card")
-    titles = cards.all_inner_texts()
-    page.evaluate(
-        "() => [1, 2, 3].forEach((i) => document.querySelectorAll('#examples .card')[i].click())"
+    titles = [" ".join(title.split()) for title in cards.all_inner_texts()]
+    for i in (1, 2, 3):
+        cards.nth(i).click()
+        page.wait_for_timeout(60)  # each is on its way before the next is chosen
+    page.wait_for_function(
+        "(title) => document.querySelector('#strip .facts').innerText.startsWith(title)",
+        arg=titles[3],
     )
-    page.wait_for_timeout(
-        6000
-    )  # long enough for all three: the last answer must be the last choice
+    page.wait_for_timeout(1500)  # nothing older comes after it
     page.wait_for_selector(SHOWN)
-    assert facts(page).startswith(" ".join(titles[3].split()))
+    assert facts(page).startswith(titles[3])
     expect(cards.nth(3)).to_have_attribute("aria-pressed", "true")
 
 
 def test_of_methods_chosen_in_a_hurry_the_last_one_is_drawn(ui: Ui) -> None:
     page = ui.open()
+    title = page.locator("#strip .legend .name")
     chooser = page.locator("#heat select").first
-    for method in ("grad-cam", "rollout", "occlusion", "spatial-attention"):
+    for method in ("occlusion", "grad-cam", "spatial-attention"):
         chooser.select_option(method)
-        page.wait_for_timeout(40)  # each is on its way before the next is chosen
-    page.wait_for_timeout(8000)  # long enough for all of them
-    expect(page.locator("#strip .legend-title, #strip .legend").first).to_contain_text(
-        "Spatial attention"
-    )
+        page.wait_for_timeout(60)
+    expect(title).to_contain_text("Spatial attention", timeout=20_000)
+    page.wait_for_timeout(1500)  # nothing older comes after it
+    expect(title).to_contain_text("Spatial attention")
+    expect(chooser).to_have_value("spatial-attention")
 
 
 def test_an_address_may_name_the_example(ui: Ui) -> None:
