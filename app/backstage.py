@@ -34,4 +34,11 @@ class Backstage:
 
     def warm_up(self) -> None:
         """Import the core and analyse the first example, beside whatever else is going on."""
-        threading.Thread(target=lambda: self.analyst.warm_up(), name="warm up", daemon=True).start()
+        threading.Thread(target=self._wake, name="warm up", daemon=True).start()
+
+    def _wake(self) -> None:
+        self.analyst.warm_up()
+        # Half a second that the first visitor who asks for integrated gradients need not wait.
+        from stam_core.explain.captum_bridge import load
+
+        load()

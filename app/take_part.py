@@ -43,6 +43,7 @@ class TakeAway:
             try:
                 with backstage.analyst.take.file(visit, kind) as path:
                     yield {self.file: str(path), self.offer: gr.update(making="")}
+            # Whatever it was, `guarded` tells it; here the button must stop saying "being made".
             except Exception:
                 yield {self.offer: gr.update(making="")}
                 raise

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from app.components.base import component_file
+
 TITLE = "STAM: what a space-time attention model sees in a clip"
 HEADING = (
     "# What does a space-time transformer see in a clip?\n"
@@ -32,26 +37,9 @@ PREDICTION_NOTE = (
 )
 
 # --- strip ---
-STRIP_WORDS = {
+STRIP_WORDS: dict[str, Any] = {
+    **json.loads(component_file("strip_words.json")),  # the offline report has the same
     "waiting": "The first clip is being read…",
-    "frame": "Frame",
-    "play": "Play",
-    "pause": "Pause",
-    "close": "Close",
-    "previous": "Previous frame",
-    "next": "Next frame",
-    "large": "One frame, large",
-    "opacity": "Opacity",
-    "colours": "Colours",
-    "scale": "Scale",
-    "smooth": "Smooth",
-    "scales": [["clip", "per clip"], ["frame", "per frame"]],
-    "frame_low": "0",
-    "frame_high": "highest of each frame",
-    "row": "row",
-    "column": "column",
-    "patch": "Patch in",
-    "strongest": "Strongest patch: ",
 }
 
 # --- methods ---

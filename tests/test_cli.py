@@ -8,14 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from stam_core.__main__ import main
 from stam_core.cli import clips, models, output
@@ -23,8 +20,7 @@ from stam_core.cli.output import OutputError, OutputFolder, ProgressLine, safe_s
 from stam_core.errors import VideoError
 from stam_core.explain import EXPLAINERS, parameter_specs
 from stam_core.models import MODELS, model_info
-from stam_core.models.stam import Stam, StamConfig
-from stam_core.types import Preprocessing
+from tests.toys import write_tiny
 
 PATIENCE = 300  # seconds; a busy machine may take long to import torch
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,29 +53,8 @@ def write_video(path: Path, *, n_frames: int = 20, width: int = 48, height: int 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> str:
-    """A checkpoint that describes itself: a STAM of 4 frames, 2 x 2 patches and random weights."""
-    config = StamConfig(
-        side=16,
-        patch_size=8,
-        width=16,
-        depth=2,
-        heads=2,
-        num_frames=4,
-        time_depth=2,
-        time_heads=2,
-        time_feedforward=16,
-        num_classes=len(LABELS),
-    )
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    metadata = {
-        "family": "stam",
-        "config": json.dumps(asdict(config)),
-        "labels": json.dumps(LABELS),
-        "preprocessing": json.dumps(asdict(Preprocessing(16, 16))),
-    }
-    save_file(Stam(config).state_dict(), path, metadata=metadata)
-    return str(path)
+    """A STAM of 4 frames and 2 x 2 patches that describes itself."""
+    return str(write_tiny(tmp_path_factory.mktemp("weights") / "tiny.safetensors", LABELS))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import torch
 from captum.attr import ShapleyValues
 
 from stam_core.explain import game as game_module
+from stam_core.explain import shapley as shapley_module
 from stam_core.explain.game import FrameGame
 from stam_core.explain.shapley import Shapley, added_in_order, exact, student_t
 from stam_core.types import Target
@@ -163,6 +164,16 @@ def test_additive_frames_need_no_interval():
     scores = Shapley(subsets="sampled", pairs=8).scores(subject, FIRST)
     np.testing.assert_allclose(scores.series["low"], scores.series["high"], atol=1e-6)
     np.testing.assert_allclose(scores.frames, [1, 2, 3, 0, -1], atol=1e-6)
+
+
+def test_auto_is_exact_where_that_is_affordable_and_samples_where_it_is_not(monkeypatch):
+    subject = toy_subject(dataclasses.replace(CONFIG, num_frames=7))
+    exact_frames = Shapley(subsets="all").scores(subject, Target(1)).frames
+    assert torch.equal(Shapley().scores(subject, Target(1)).frames, exact_frames)
+    cost = 2**7 * FrameGame(subject, Target(1)).macs_per_subset
+    monkeypatch.setitem(shapley_module._AFFORDABLE_MACS, "cpu", cost * 0.99)
+    assert Shapley().scores(subject, Target(1)).details["pairs"] == 64
+    assert torch.equal(Shapley(subsets="all").scores(subject, Target(1)).frames, exact_frames)
 
 
 def test_beyond_sixteen_frames_it_samples():

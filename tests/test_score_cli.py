@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from stam_core.__main__ import main
 from stam_core.cli import score
-from stam_core.models.stam import Stam, StamConfig
-from stam_core.types import Preprocessing
 from tests.test_cli import LABELS, write_video
+from tests.toys import write_tiny
 
 METHODS = ["temporal-attention", "spatial-attention"]
 ASK = ["--methods", *METHODS, "--orders", "10"]
@@ -21,29 +17,9 @@ ASK = ["--methods", *METHODS, "--orders", "10"]
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> str:
-    """A checkpoint that describes itself: a STAM of 4 frames, 4 x 4 patches, random weights."""
-    config = StamConfig(
-        side=32,
-        patch_size=8,
-        width=16,
-        depth=1,
-        heads=2,
-        num_frames=4,
-        time_depth=2,
-        time_heads=2,
-        time_feedforward=16,
-        num_classes=len(LABELS),
-    )
-    torch.manual_seed(0)
+    """A STAM of 4 frames and 4 x 4 patches that describes itself."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    metadata = {
-        "family": "stam",
-        "config": json.dumps(asdict(config)),
-        "labels": json.dumps(LABELS),
-        "preprocessing": json.dumps(asdict(Preprocessing(32, 32))),
-    }
-    save_file(Stam(config).state_dict(), path, metadata=metadata)
-    return str(path)
+    return str(write_tiny(path, LABELS, side=32, depth=1))
 
 
 @pytest.fixture

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from stam_core.models.stam import Stam, StamConfig
 from stam_core.record import Subject
+from stam_core.train import write_checkpoint
+from stam_core.types import Preprocessing
 
 CONFIG = StamConfig(
     side=32,
@@ -18,6 +25,45 @@ CONFIG = StamConfig(
     time_feedforward=64,
     num_classes=5,
 )
+
+# As little as a STAM can be: for what surrounds a model rather than what is in it.
+TINY = StamConfig(
+    side=16,
+    patch_size=8,
+    width=16,
+    depth=2,
+    heads=2,
+    num_frames=4,
+    time_depth=2,
+    time_heads=2,
+    time_feedforward=16,
+    num_classes=2,
+)
+
+
+def write_tiny(
+    path: Path,
+    labels: Sequence[str],
+    *,
+    preprocessing: Preprocessing | None = None,
+    spread: float = 0.0,
+    seed: int = 0,
+    **sizes: Any,
+) -> Path:
+    """A checkpoint that describes itself: `TINY` with other `sizes`, random weights.
+
+    The model sees the whole square unless `preprocessing` says otherwise; `spread` is the standard
+    deviation of what is added to its first weights, so that its answers differ more.
+    """
+    config = replace(TINY, num_classes=len(labels), **sizes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Stam(config).requires_grad_(False)
+        for parameter in model.parameters():
+            parameter.add_(spread * torch.randn(parameter.shape))
+    seen = preprocessing or Preprocessing(config.side, config.side)
+    write_checkpoint(path, model, labels=tuple(labels), preprocessing=seen, recipe={})
+    return path
 
 
 def toy_stam(config: StamConfig = CONFIG) -> Stam:

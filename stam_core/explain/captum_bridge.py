@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     import torch
 
 
+def load() -> None:
+    """Import captum now, which takes half a second, rather than at the first question."""
+    import captum.attr  # noqa: F401
+
+
 def integrate(
     value: Callable[[torch.Tensor], torch.Tensor],
     start: torch.Tensor,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # 2^16 subsets: the last power that is affordable on a processor.
 EXACT_FRAMES = 16
+# Multiply-accumulates of all subsets that "auto" spends: 15 seconds on two cores, which is four
+# times what the embedded model needs; the temporal stage of a ViT-B would take minutes.
+_AFFORDABLE_MACS = {"cpu": 1.4e12, "cuda": 1.4e14}
 # Of every size, subsets looked at before the rest in proportion: enough that each frame is in some
 # and out of others, so that every size speaks from the second partial result on.
 _FIRST_OF_EACH_SIZE = 128
@@ -32,11 +35,14 @@ _FIRST_OF_EACH_SIZE = 128
 class Shapley(FrameMethod):
     """phi_t = mean over sizes s of (mean v of subsets with t, s+1) - (mean v without t, s)."""
 
-    subsets: Literal["all", "sampled"] = choice(
-        "all",
+    subsets: Literal["auto", "all", "sampled"] = choice(
+        "auto",
         label="Subsets",
-        help="All 2^T subsets, exact, up to 16 frames; sampled otherwise, with a 95 % interval.",
-        choices=("all", "sampled"),
+        help=(
+            "All 2^T subsets, exact, up to 16 frames; or sampled, with a 95 % interval. Auto: all "
+            "where that takes seconds rather than minutes."
+        ),
+        choices=("auto", "all", "sampled"),
     )
     pairs: int = number(
         64,
@@ -71,9 +77,17 @@ class Shapley(FrameMethod):
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
         """Frames [T], signed; `sum_error` = sum - (v_all - v_none). Sampled: series low, high."""
         game = self.game(subject, target)
-        if self.subsets == "all" and game.num_frames <= EXACT_FRAMES:
+        asked = self.subsets == "all" or (self.subsets == "auto" and is_affordable(game))
+        if asked and game.num_frames <= EXACT_FRAMES:
             return exact(game)
         return sampled(game, pairs=self.pairs, seed=self.seed)
+
+
+def is_affordable(game: FrameGame) -> bool:
+    """Whether all subsets take seconds rather than minutes on the device in use."""
+    device = game.subject.x.device.type
+    affordable = _AFFORDABLE_MACS.get(device, _AFFORDABLE_MACS["cpu"])
+    return float(2**game.num_frames) * game.macs_per_subset <= affordable
 
 
 def exact(game: FrameGame) -> Iterator[Scores]:

@@ -11,7 +11,6 @@ import numpy as np
 from stam_core.render.numbers import numbers
 from stam_core.render.repeat import Question, bare_name, command_line, python_lines
 from stam_core.render.report_page import (
-    STRIP_WORDS,
     code,
     curve,
     facts,
@@ -21,6 +20,7 @@ from stam_core.render.report_page import (
     section,
     shares,
     strip_place,
+    strip_words,
     text,
 )
 from stam_core.render.strip_data import clip_payload, method_title, scores_payload
@@ -105,7 +105,7 @@ def _strip_data(evidence: Evidence) -> dict[str, Any]:
             titles,
             evidence.prediction.labels,
         ),
-        "words": STRIP_WORDS,
+        "words": strip_words(),
         "file": "numbers.json",
     }
 

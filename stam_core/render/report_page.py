@@ -20,27 +20,6 @@ from stam_core.render.words import one_line
 
 STRIP_FOLDER = Path(__file__).parent / "strip"
 STRIP_SCRIPTS = ("begin.js", "strip_begin.js", "strip_draw.js", "strip_large.js", "strip.js")
-STRIP_WORDS: dict[str, Any] = {
-    "waiting": "The frames are being drawn…",
-    "frame": "Frame",
-    "play": "Play",
-    "pause": "Pause",
-    "close": "Close",
-    "previous": "Previous frame",
-    "next": "Next frame",
-    "large": "One frame, large",
-    "opacity": "Opacity",
-    "colours": "Colours",
-    "scale": "Scale",
-    "smooth": "Smooth",
-    "scales": [["clip", "per clip"], ["frame", "per frame"]],
-    "frame_low": "0",
-    "frame_high": "highest of each frame",
-    "row": "row",
-    "column": "column",
-    "patch": "Patch in",
-    "strongest": "Strongest patch: ",
-}
 NO_SCRIPT = "The frames are drawn by a script inside this file; allow it to see them."
 # The strip is drawn as in the page: there the names come from gradio.
 SCRIPT_HEAD = """\
@@ -183,6 +162,12 @@ def save_button(words: str) -> str:
 
 
 @cache
+def strip_words() -> dict[str, Any]:
+    """What the strip's scripts write on their controls, in English."""
+    words: dict[str, Any] = json.loads(_file("strip_words.json"))
+    return words
+
+
 def _file(name: str) -> str:
     return (STRIP_FOLDER / name).read_text(encoding="utf-8")
 

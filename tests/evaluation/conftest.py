@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
-from stam_core.models.stam import Stam, StamConfig
 from stam_core.types import Preprocessing
 from stam_core.video.encode import write_mp4
+from tests.toys import write_tiny
 
 LABELS = ("walk", "sit down", "drop/catch", "<b>kick</b>", "high five", "run")
 
@@ -22,34 +18,9 @@ LABELS = ("walk", "sit down", "drop/catch", "<b>kick</b>", "high five", "run")
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """A STAM of 4 frames of 16 px with random weights."""
-    config = StamConfig(
-        side=16,
-        patch_size=8,
-        width=16,
-        depth=1,
-        heads=2,
-        num_frames=4,
-        time_depth=1,
-        time_heads=2,
-        time_feedforward=16,
-        num_classes=len(LABELS),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        model = Stam(config)
-        state = {
-            name: value + 0.3 * torch.randn(value.shape)
-            for name, value in model.state_dict().items()
-        }
+    seen = Preprocessing(20, 16, mean=(0.5,) * 3, std=(0.5,) * 3)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    metadata = {
-        "family": "stam",
-        "config": json.dumps(asdict(config)),
-        "labels": json.dumps(LABELS),
-        "preprocessing": json.dumps(asdict(Preprocessing(20, 16, mean=(0.5,) * 3, std=(0.5,) * 3))),
-    }
-    save_file(state, path, metadata=metadata)
-    return path
+    return write_tiny(path, LABELS, preprocessing=seen, spread=0.3, seed=3, depth=1, time_depth=1)
 
 
 def write_clip(path: Path, *, seed: int = 0, n_frames: int = 12, fps: float = 10) -> Path:

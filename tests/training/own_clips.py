@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,9 @@ from stam_core.models.stam import Stam, StamConfig
 from stam_core.train import write_checkpoint
 from stam_core.types import Preprocessing
 from stam_core.video.encode import write_mp4
+from tests import toys
 
-TINY = StamConfig(
-    side=16,
-    patch_size=8,
-    width=16,
-    depth=2,
-    heads=2,
-    num_frames=4,
-    time_depth=1,
-    time_heads=2,
-    time_feedforward=16,
-    num_classes=2,
-)
+TINY = replace(toys.TINY, time_depth=1)
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220)}
 
 
