@@ -1,4 +1,4 @@
-"""What questions about frames cost: an edit against a full forward pass, exact Shapley values.
+"""What questions cost: an edit against a full forward pass, exact Shapley values, every method.
 
     python -m benchmarks.frames [--model stam-actions] [--rounds 3] [--threads 2]
 
@@ -22,14 +22,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import write_result
 from stam_core.engine import Engine
+from stam_core.explain import EXPLAINERS
 from stam_core.models import build_model, model_info
 from stam_core.types import Clip, Explanation
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples"
-METHODS = (
-    "leave-one-out", "interactions", "sufficient-frames", "decision-curve", "order-reliance",
-    "shapley",
-)  # fmt: skip
+# Those that may take longer than the others.
+LONG = ("shapley", "integrated-gradients")
 LIMITS = {
     "edit_is_cheaper_by": 100.0,
     "shapley_seconds": 5.0,
@@ -86,7 +85,7 @@ def measure(model: str, rounds: int) -> dict[str, Any]:
     clip = engine.open(min(EXAMPLES.glob("*.mp4")))
     engine.predict(clip)  # recorded once; every question after it reuses that
     methods: dict[str, Any] = {}
-    for method in METHODS:
+    for method in EXPLAINERS:
         runs = [timed_stream(engine, clip, method) for _ in range(rounds)]
         methods[method] = {
             "first_result_seconds": statistics.median(first for first, _, _ in runs),
@@ -103,7 +102,7 @@ def measure(model: str, rounds: int) -> dict[str, Any]:
 def verdicts(counted: dict[str, dict[str, float]], times: dict[str, Any]) -> dict[str, bool]:
     """Whether each limit is kept."""
     shapley = times["methods"]["shapley"]
-    others = [found["seconds"] for name, found in times["methods"].items() if name != "shapley"]
+    others = [found["seconds"] for name, found in times["methods"].items() if name not in LONG]
     at_vit_b = counted["stam-16"]["edit_is_cheaper_by"]
     return {
         "edit_is_cheaper_by": at_vit_b >= LIMITS["edit_is_cheaper_by"],
