@@ -29,6 +29,7 @@ REPEATS = ("steps", "pairs")
 def run_one(name: str, method: str) -> None:
     """Run one method, print its peak in bytes and its seconds."""
     bench = Bench(name, "cpu", "float32")
+    bench.model.requires_grad_(False)  # as the engine has it
     started = time.perf_counter()
     if method == PLAIN:
         bench.predict()
