@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 
 from stam_core.explain.base import ExplainerInfo, Scores, choice, number
+from stam_core.explain.game import WHOLE_PASSES
 from stam_core.explain.leave_out import OFF_DISTRIBUTION, FrameMethod
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from stam_core.record import Subject
     from stam_core.types import Target
 
-# 2^16 subsets: the last power that is affordable on a processor.
+# 2^16 subsets: the last power that is affordable on a processor; 2^8 of whole passes.
 EXACT_FRAMES = 16
+EXACT_WHOLE_FRAMES = 8
 # Of every size, subsets looked at before the rest in proportion: enough that each frame is in some
 # and out of others, so that every size speaks from the second partial result on.
 _FIRST_OF_EACH_SIZE = 128
@@ -35,7 +37,10 @@ class Shapley(FrameMethod):
     subsets: Literal["all", "sampled"] = choice(
         "all",
         label="Subsets",
-        help="All 2^T subsets, exact, up to 16 frames; sampled otherwise, with a 95 % interval.",
+        help=(
+            "All 2^T subsets, exact, up to 16 frames (8 where the model has no stage for frames "
+            "alone); sampled otherwise, with a 95 % interval."
+        ),
         choices=("all", "sampled"),
     )
     pairs: int = number(
@@ -61,7 +66,8 @@ class Shapley(FrameMethod):
         outputs=frozenset({"frames", "series"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage 2^T times (65,536 at 16 frames; seconds if small)",
+        passes="1, and the temporal stage 2^T times (65,536 at 16 frames; seconds if small)"
+        + WHOLE_PASSES,
         caveat=(
             "The shares add up to v(all) - v(none), which shows that the sum was done right, not "
             "that few frames are like the clips of training. " + OFF_DISTRIBUTION
@@ -71,7 +77,8 @@ class Shapley(FrameMethod):
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
         """Frames [T], signed; `sum_error` = sum - (v_all - v_none). Sampled: series low, high."""
         game = self.game(subject, target)
-        if self.subsets == "all" and game.num_frames <= EXACT_FRAMES:
+        limit = EXACT_FRAMES if subject.embeds_frames else EXACT_WHOLE_FRAMES
+        if self.subsets == "all" and game.num_frames <= limit:
             return exact(game)
         return sampled(game, pairs=self.pairs, seed=self.seed)
 
