@@ -122,8 +122,8 @@ class Analyst:
         Raises:
             StamError: the clip or the model cannot be opened; nothing was shown then.
         """
-        visit = with_methods(visit)
         engine, clip = self._open(visit)
+        visit = with_methods(visit, engine.info)
         source = self.sources.get(visit.source)
         shown = payload.clip_payload(clip, engine.crop_box(clip), source.name)
         yield View(visit, clip=shown)
@@ -151,9 +151,9 @@ class Analyst:
         Raises:
             StamError: the page sent something that does not exist or is out of range.
         """
-        before = visit = with_methods(visit)
         engine, clip = self._open(visit)
         info = engine.info
+        before = visit = with_methods(visit, info)
         method, parameters = controls.read_method(place, data, info)
         classes = (visit.target, visit.foil)
         if EXPLAINERS[method].info.uses_target:
@@ -188,13 +188,17 @@ class Analyst:
         return replace(visit, policy=policy, span_seconds=span)
 
     def with_model(self, visit: Visit, key: str) -> Visit:
-        """The visit with another model; parameters start anew, as their limits may differ."""
+        """The visit with another model; parameters start anew, as their limits may differ.
+
+        Methods stay where they can speak about it.
+        """
         info = self.engines.info(key)
         policy = visit.policy if info.official_fps is not None else "uniform"
-        return replace(
+        visit = replace(
             visit, model=key, policy=policy, heat_parameters={}, bars_parameters={},
             target=None, foil=None,
         )  # fmt: skip
+        return with_methods(visit, info)
 
     def warm_up(self) -> None:
         """Make the first page ready before the first visitor comes."""

@@ -14,7 +14,7 @@ from app.explained import Ask, without_idle_foil
 from app.visit import EMBEDDED
 from stam_core.actions.stored_truth import read_truth
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.explain import EXPLAINERS, configure
+from stam_core.explain import EXPLAINERS, configure, methods_of
 from stam_core.explain.game import REMOVALS, FrameGame
 from stam_core.metrics.faithfulness import Band, Faithfulness, judge_frames, random_band
 from stam_core.metrics.score import ClipTruth, truth_figures
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stam_core import Engine
     from stam_core.explain.game import Removal
     from stam_core.metrics.score_records import Figure
-    from stam_core.types import Clip, Explanation, Target
+    from stam_core.types import Clip, Explanation, ModelInfo, Target
 
 BANDS_KEPT = 60  # curves of random orders, each 14 kB
 FIRST = ("rollout", "gradient-attention")  # shown first, where the registry has them
@@ -82,8 +82,9 @@ class CompareDesk:
             return
         engine, clip = self._analyst.opened(visit)
         visit = without_idle_foil(visit, engine.predict(clip))
-        methods = [name for name in FIRST if name in EXPLAINERS]
-        methods += [name for name in methods_to_compare() if name not in methods]
+        offered = methods_to_compare(engine.info)
+        methods = [name for name in FIRST if name in offered]
+        methods += [name for name in offered if name not in methods]
         sides = tuple(
             replace(visit, heat=method, heat_parameters={}, bars="", bars_parameters={})
             for method in methods[:2]
@@ -120,9 +121,10 @@ class CompareDesk:
             # Limits, classes and slots are another model's: they start anew.
             return self._analyst.with_model(after, str(model))
         method = data.get("choice")
-        if method not in methods_to_compare():
-            raise UnknownNameError("method", str(method)[:80], methods_to_compare())
         info = self._analyst.engines.info(after.model)
+        offered = methods_to_compare(info)
+        if method not in offered:
+            raise UnknownNameError("method", str(method)[:80], offered)
         classes = (before.target, before.foil)
         if EXPLAINERS[method].info.uses_target:
             classes = controls.read_classes({"parameters": sent}, info, classes)
@@ -192,7 +194,8 @@ class CompareDesk:
             _menu("model", text.COMPARE_MODEL, side.model, self._models(pair)),
         ]
         choices = [
-            {"name": name, "title": EXPLAINERS[name].info.title} for name in methods_to_compare()
+            {"name": name, "title": EXPLAINERS[name].info.title}
+            for name in methods_to_compare(info)
         ]
         return {
             **panel,
@@ -260,9 +263,10 @@ class CompareDesk:
         return truth_figures((side.explanation.frames, side.explanation.patches), known)
 
 
-def methods_to_compare() -> list[str]:
-    """The methods that score frames or patches."""
-    return [name for name, kind in EXPLAINERS.items() if kind.info.outputs & {"frames", "patches"}]
+def methods_to_compare(info: ModelInfo | None = None) -> list[str]:
+    """The methods that score frames or patches; only those that can speak about a model."""
+    offered = EXPLAINERS if info is None else methods_of(info)
+    return [name for name in offered if EXPLAINERS[name].info.outputs & {"frames", "patches"}]
 
 
 def _menu(name: str, label: str, value: str, choices: list[tuple[str, str]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from app import text
 from stam_core.errors import ParameterError, SamplingError, UnknownNameError
-from stam_core.explain import EXPLAINERS, configure, parameter_specs
+from stam_core.explain import EXPLAINERS, configure, methods_of, parameter_specs
 from stam_core.video import SAMPLING_POLICIES
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ Classes = tuple[int | None, int | None]  # target (None: the predicted one), foi
 CLASS_NAMES = ("target", "foil")
 
 
-def methods_for(place: Place) -> list[str]:
-    """Names of the methods that give maps, or bars."""
-    return [name for name, method in EXPLAINERS.items() if place in method.info.outputs]
+def methods_for(place: Place, info: ModelInfo | None = None) -> list[str]:
+    """Names of the methods that give maps, or bars; only those that can speak about a model."""
+    offered = EXPLAINERS if info is None else methods_of(info)
+    return [name for name in offered if place in EXPLAINERS[name].info.outputs]
 
 
-def default_method(place: Place) -> str:
+def default_method(place: Place, info: ModelInfo | None = None) -> str:
     """The method shown first."""
-    names = methods_for(place)
+    names = methods_for(place, info)
     return PREFERRED[place] if PREFERRED[place] in names else names[0]
 
 
@@ -56,7 +57,8 @@ def method_panel(
         "title": TITLES[place],
         "choice": method,
         "choices": [
-            {"name": name, "title": EXPLAINERS[name].info.title} for name in methods_for(place)
+            {"name": name, "title": EXPLAINERS[name].info.title}
+            for name in methods_for(place, info)
         ],
         "notes": [described.summary, described.caveat],
         "classes": class_controls(classes, info) if described.uses_target else [],
@@ -149,8 +151,9 @@ def read_method(
         ParameterError: a value is out of range.
     """
     method = data.get("choice")
-    if method not in methods_for(place):
-        raise UnknownNameError("method", str(method)[:80], methods_for(place))
+    offered = methods_for(place, info)
+    if method not in offered:
+        raise UnknownNameError("method", str(method)[:80], offered)
     sent = data.get("parameters")
     parameters = dict(sent) if isinstance(sent, dict) else {}
     for name in CLASS_NAMES:  # see `read_classes`

@@ -16,7 +16,7 @@ from stam_core.explain import EXPLAINERS
 if TYPE_CHECKING:
     from app.visit import Visit
     from stam_core import Engine
-    from stam_core.types import Clip, Explanation, Prediction
+    from stam_core.types import Clip, Explanation, ModelInfo, Prediction
 
 KEPT = 128  # explanations: 16 frames of 16 x 16 patches are 16 kB
 BETWEEN_PARTS_SECONDS = 0.2  # the page need not be told of every step
@@ -78,11 +78,18 @@ class Explained:
         yield last
 
 
-def with_methods(visit: Visit) -> Visit:
-    """The visit with the first methods filled in where none were chosen yet."""
-    heat = visit.heat or controls.default_method("patches")
-    bars = visit.bars or controls.default_method("frames")
-    return replace(visit, heat=heat, bars=bars)
+def with_methods(visit: Visit, info: ModelInfo | None = None) -> Visit:
+    """The visit with the first methods filled in where none were chosen yet.
+
+    Nor may one stay that cannot speak about the model of `info`.
+    """
+    if visit.heat not in controls.methods_for("patches", info):
+        heat = controls.default_method("patches", info)
+        visit = replace(visit, heat=heat, heat_parameters={})
+    if visit.bars not in controls.methods_for("frames", info):
+        bars = controls.default_method("frames", info)
+        visit = replace(visit, bars=bars, bars_parameters={})
+    return visit
 
 
 def without_idle_foil(visit: Visit, prediction: Prediction) -> Visit:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import lab_payload
 from app.lab_questions import read_class, read_edit, read_operator, read_serial, speaks_of_two
-from stam_core.explain import EXPLAINERS, parameter_specs
+from stam_core.explain import EXPLAINERS, methods_of, parameter_specs
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
@@ -161,7 +161,8 @@ class LabDesk:
         """
         engine, clip = self._analyst.opened(visit)
         asked = engine.target(clip, lab.target, lab.foil)
-        names = [name for name in ROWS if name in EXPLAINERS]
+        offered = methods_of(engine.info)
+        names = [name for name in ROWS if name in offered]
         labels = engine.info.labels
         told = labels[asked.index], None if asked.foil is None else labels[asked.foil]
         found: dict[str, Explanation] = {}

@@ -73,7 +73,7 @@ def read_methods(
     Returns:
         The visit, and a sentence for everything that is not here.
     """
-    visit, notes = with_methods(visit), []
+    visit, notes = with_methods(visit, info), []
     query = {name: value for name, value in query.items() if len(value) <= LONGEST_VALUE}
     places: tuple[tuple[str, str], ...] = (("method", ""), ("bars", BARS_PREFIX))
     for name, prefix in places:
@@ -95,9 +95,9 @@ def _with_method(
     if method is None:
         return visit
     place: controls.Place = "frames"
-    if name == "method" and method in controls.methods_for("patches"):
+    if name == "method" and method in controls.methods_for("patches", info):
         place = "patches"
-    if method not in controls.methods_for(place):
+    if method not in controls.methods_for(place, info):
         raise StamError(text.LINK_NO_METHOD)
     known = {spec.name for spec in parameter_specs(method, info)}
     parameters = {spec: query[prefix + spec] for spec in known if prefix + spec in query}

@@ -79,7 +79,7 @@ class TakeDesk:
         """
         if kind not in KINDS:
             raise ParameterError(text.TAKE_NO_KIND)
-        visit = with_methods(visit)
+        visit = with_methods(visit, self._analyst.engines.info(visit.model))
         engine, evidence = self.evidence(visit)
         stem = f"{safe_stem(evidence.clip_name)}.{visit.heat}"
         with tempfile.TemporaryDirectory(prefix="take-") as folder:
@@ -111,8 +111,8 @@ class TakeDesk:
 
     def _question(self, visit: Visit) -> Question:
         """What Python or the command line must be asked to give the heat map again."""
-        visit = with_methods(visit)
         info = self._analyst.engines.info(visit.model)
+        visit = with_methods(visit, info)
         ask, _ = asks(visit)
         name = self._analyst.example_name(visit)
         clip = self._analyst.sources.get(visit.source).name

@@ -17,11 +17,11 @@ import torch
 from cachetools import LRUCache
 
 from stam_core.edits import Edit, check_edit, put_together
-from stam_core.errors import ParameterError, UnknownNameError, WeightsError
+from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import Explainer, configure, find_explainer
 from stam_core.explain.base import Scores, set_down
 from stam_core.models import load_model
-from stam_core.record import StagedModel, Subject
+from stam_core.record import Subject, VideoModel, embeds_frames
 from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress, Target
 from stam_core.video import clip_from_array, crop_box, open_clip, preprocess
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 DISPLAY_SIDE = 256
 CACHE_BYTES = 512 * 2**20
 MAX_EDITED_FRAMES = 256
-# Families that load, and whose attention this engine cannot record so far.
-NOT_RECORDED = frozenset({"timesformer"})
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -108,7 +106,8 @@ class Engine:
             model: A name from `list_models()`.
             weights: A checkpoint file or https URL in place of the model's own source.
             device: "auto", "cpu", "cuda", ...
-            dtype: "auto", "float32", "bfloat16" or "float16"; the temporal stage is always float32.
+            dtype: "auto", "float32", "bfloat16" or "float16", of all but a temporal stage, which
+                is always float32; "auto" is float32 where a model has no such stage.
             cache_bytes: Bound on the memory kept for decoded clips and recordings.
             progress: Called with a sentence and a share in [0,1] while weights are fetched.
 
@@ -120,14 +119,12 @@ class Engine:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         loaded = load_model(model, weights=weights, progress=progress)
-        if loaded.info.family in NOT_RECORDED:
-            raise WeightsError(
-                f"{loaded.info.name!r} holds a {loaded.info.family}, which cannot be recorded yet. "
-                "Choose a STAM."
-            )
         self.info = loaded.info
         self.report = loaded.report
         self.model = loaded.model.eval().requires_grad_(False).to(self.device)
+        if dtype == "auto" and not embeds_frames(self._video_model):
+            # Here methods compare whole passes, whose differences rounding must not drown.
+            self.dtype = torch.float32
         self._lock = threading.RLock()
         self._clips: LRUCache[tuple[Any, ...], Clip] = LRUCache(
             cache_bytes // 2, getsizeof=lambda clip: clip.frames.nbytes
@@ -135,6 +132,10 @@ class Engine:
         self._subjects: LRUCache[str, Subject] = LRUCache(
             cache_bytes // 2, getsizeof=lambda subject: subject.n_bytes
         )
+
+    @property
+    def _video_model(self) -> VideoModel:
+        return cast("VideoModel", self.model)
 
     def open(
         self,
@@ -163,6 +164,7 @@ class Engine:
             "policy": sampling or self.info.sampling,
             "span_seconds": span_seconds,
             "official_fps": self.info.official_fps,
+            "official_rule": self.info.official_rule,
             "short_side": max(DISPLAY_SIDE, self.info.preprocessing.resize_side),
         }
         if isinstance(source, np.ndarray):
@@ -264,18 +266,22 @@ class Engine:
         self, clip: Clip, explainer: Explainer, target: Target | None
     ) -> Iterator[Explanation]:
         steps: Iterator[Scores] | None = None
-        seconds = 0.0  # of the computing alone
+        seconds = passes = 0.0  # of the computing for this stream alone
         while True:
             with self._lock:
-                started = time.perf_counter()
                 subject = self._subject(clip)
+                started, counted = time.perf_counter(), subject.meter.passes
                 steps = steps or explainer.stream(subject, target)
                 scores = next(steps, None)
                 self._keep(clip, subject)
                 seconds += time.perf_counter() - started
+                passes += subject.meter.passes - counted
             if scores is None:
                 return
-            yield set_down(explainer, scores, target, seconds=seconds)
+            yield set_down(
+                explainer, scores, target,
+                scheme=self.info.scheme, seconds=seconds, passes=passes,
+            )  # fmt: skip
 
     def edit(
         self,
@@ -286,8 +292,8 @@ class Engine:
     ) -> Prediction:
         """The answer for other frames of the clip: dropped, reordered or repeated.
 
-        Frame embeddings do not depend on each other, so only the temporal stage runs again; the
-        result is exactly that of the edited clip.
+        Where the model embeds frames one by one, only its temporal stage runs again. The result is
+        exactly that of the edited clip.
 
         Args:
             clip: From `open`.
@@ -305,18 +311,17 @@ class Engine:
                 f"{len(chosen)} frames do not fit the model's {n_slots} slots. Use fewer frames."
             )
         slots = chosen if positions == "keep" else list(range(len(chosen)))
-        with self._lock, torch.no_grad():
+        with self._lock:
             subject = self._subject(clip)
-            embeddings = subject.trace().frame_embeddings[chosen].to(self.device)
-            at = torch.tensor(slots, dtype=torch.long, device=self.device)
-            logits = subject.model.classify(embeddings[None], at)[0]
+            embeddings = subject.frame_embeddings[chosen]
+            logits = subject.classify(embeddings[None], torch.tensor([slots], dtype=torch.long))[0]
             self._keep(clip, subject)
         return _softmax(logits, self.info.labels)
 
     def assemble(self, clips: Sequence[Clip], edit: Edit) -> Prediction:
         """The answer for a clip put together from frames of one or more; see `Edit`.
 
-        Like `edit` it runs the temporal stage alone, and is exact.
+        Like `edit` it runs the temporal stage alone where there is one, and is exact.
 
         Args:
             clips: From `open`; the slots name them by their place in this list.
@@ -330,7 +335,7 @@ class Engine:
         with self._lock:
             for clip in clips:
                 subject = self._subject(clip)
-                own.append(subject.trace().frame_embeddings)
+                own.append(subject.frame_embeddings)
                 self._keep(clip, subject)
             embeddings, places = put_together(own, edit)
             logits = subject.classify(embeddings[None], places[None])[0]
@@ -386,9 +391,8 @@ class Engine:
                 f"{self.info.num_frames}. Open the video with this engine."
             )
         x, _ = preprocess(clip.frames, self.info.preprocessing)  # [T,3,S,S]
-        model = cast("StagedModel", self.model)
         return Subject(
-            model, x.to(self.device), self.info.patch_grid, self.dtype,
+            self._video_model, x.to(self.device), self.info.patch_grid, self.dtype,
             self.info.preprocessing.mean, self.info.preprocessing.std,
         )  # fmt: skip
 

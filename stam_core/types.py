@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HeadFusion = Literal["mean", "max", "min"]
+# How a model's attention joins space and time. "factorised": each frame by itself, then the frames'
+# embeddings (STAM). The others take the clip whole: "divided" alternates time and space in every
+# layer, "joint" lets every patch see every other, "space" averages frames that never meet.
+Scheme = Literal["factorised", "divided", "joint", "space"]
+# How the authors' loader lays T frames over its span: one after each step of time from the first
+# frame on, or spread so that the last one lies at the span's very end.
+OfficialRule = Literal["stepped", "spread"]
 # Told what is being done, in a few words, and the share of it that is done, in [0,1].
 Progress = Callable[[str, float], None]
 # How much of the spatial attention maps a recording keeps: the CLS rows alone, one map a layer with
@@ -140,6 +147,13 @@ class ModelInfo:
     paper: str  # arXiv number
     summary: str  # one plain sentence: what it knows, and what it does not
     published: dict[str, float] = field(default_factory=dict)  # figures its authors state, by name
+    official_rule: OfficialRule = "stepped"  # how its loader lays the frames
+
+    @property
+    def scheme(self) -> Scheme:
+        """How its attention joins space and time."""
+        scheme: Scheme = self.config.scheme
+        return scheme
 
     @property
     def patch_grid(self) -> tuple[int, int]:
@@ -180,9 +194,19 @@ class Target:
         return value if self.foil is None else value - logits[..., self.foil]
 
 
+class _Held(_ShapeRepr):
+    """Knows its own size."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory held, in bytes."""
+        values = (getattr(self, entry.name) for entry in fields(self))  # type: ignore[arg-type]
+        return sum(int(getattr(value, "nbytes", 0)) for value in values)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Trace(_ShapeRepr):
-    """What one recorded forward pass of one clip left behind. Tensors are float32 on the CPU."""
+class Trace(_Held):
+    """What one recorded pass of a factorised model left behind; tensors are float32 on the CPU."""
 
     logits: torch.Tensor  # [K]
     frame_embeddings: torch.Tensor  # [T,D]
@@ -193,11 +217,41 @@ class Trace(_ShapeRepr):
     maps: MapStorage  # what was asked to be stored of the spatial maps
     patch_grid: tuple[int, int]  # (h, w)
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory held, in bytes."""
-        held = (self.frame_embeddings, self.space_cls_rows, self.space_maps, self.time_maps)
-        return sum(t.nbytes for t in held if t is not None)
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpaceTrace(_Held):
+    """As `Trace`, of a model of the scheme "space": it has no attention in time."""
+
+    logits: torch.Tensor  # [K]
+    space_cls_rows: torch.Tensor  # [L,T,H,N+1]
+    space_maps: torch.Tensor | None  # [L,T,N+1,N+1]; [L,T,H,N+1,N+1] for "full"; None for "rows"
+    maps: MapStorage
+    patch_grid: tuple[int, int]  # (h, w)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DividedTrace(SpaceTrace):
+    """Of divided attention, where patches of one place also attend across the frames, without CLS.
+
+    Each frame's CLS row is that of its own copy of CLS.
+    """
+
+    time_received: torch.Tensor  # [L,H,T] each frame's share, mean over places and asking frames
+    time_maps: torch.Tensor | None  # [L,N,T,T]; [L,N,H,T,T] for "full"; None for "rows"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JointTrace(_Held):
+    """Of joint attention: CLS, then patch p of frame t as token 1 + t*N + p."""
+
+    logits: torch.Tensor  # [K]
+    cls_rows: torch.Tensor  # [L,H,1+T*N] after softmax; rows sum to 1
+    joint_maps: torch.Tensor | None  # [L,1+T*N,1+T*N]; with [H,...] for "full"; None for "rows"
+    maps: MapStorage
+    patch_grid: tuple[int, int]  # (h, w)
+
+
+AnyTrace = Trace | SpaceTrace | DividedTrace | JointTrace
 
 
 @dataclass(frozen=True, eq=False, repr=False)

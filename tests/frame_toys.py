@@ -22,6 +22,7 @@ class HandModel(nn.Module):
     def __init__(self, value: Value, threshold: float = 0.0, *, by_place: bool = False) -> None:
         super().__init__()
         self.value, self.threshold, self.by_place = value, threshold, by_place
+        self.scheme = "joint"
         self.space_attention: list[nn.Module] = []
         self.time_attention: list[nn.Module] = []
         self.calls = 0

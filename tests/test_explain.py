@@ -9,40 +9,41 @@ import pytest
 import torch
 
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.explain import EXPLAINERS, configure, find_explainer, parameter_specs, run
+from stam_core.explain import (
+    EXPLAINERS,
+    configure,
+    find_explainer,
+    methods_of,
+    parameter_specs,
+    run,
+)
 from stam_core.models import MODELS, model_info
 from stam_core.record import Subject
-from stam_core.types import ModelInfo, Preprocessing, Target, WeightsInfo
+from stam_core.types import Target
 from tests.test_record import hooks_of
-from tests.toys import CONFIG, toy_stam, toy_subject
+from tests.toys import SCHEMES, info_of, toy_of, toy_stam, toy_subject
 
-INFO = ModelInfo(
-    name="toy",
-    title="Toy",
-    family="stam",
-    config=CONFIG,
-    labels=("a", "b", "c", "d", "e"),
-    num_frames=4,
-    preprocessing=Preprocessing(32, 32),
-    sampling="uniform",
-    official_fps=None,
-    weights=WeightsInfo("none", "none", embedded=True),
-    paper="",
-    summary="",
-)
+INFO = info_of("factorised")
+PAIRS = [
+    (scheme, name)
+    for scheme in SCHEMES
+    for name, method in EXPLAINERS.items()
+    if scheme in method.info.schemes
+]
 
 
 def explain(name: str, subject: Subject, **parameters: object):
     target = Target(1) if EXPLAINERS[name].info.uses_target else None
-    return run(configure(EXPLAINERS[name], INFO, parameters), subject, target)
+    method = configure(EXPLAINERS[name], info_of(subject.scheme), parameters)
+    return run(method, subject, target)
 
 
-@pytest.mark.parametrize("name", EXPLAINERS)
-def test_contract(name):
-    subject = toy_subject()
+@pytest.mark.parametrize(("scheme", "name"), PAIRS)
+def test_contract(scheme, name):
+    subject = toy_of(scheme)
     before = {key: value.clone() for key, value in subject.model.state_dict().items()}
     x = subject.x.clone()
-    first, again = explain(name, subject), explain(name, toy_subject())
+    first, again = explain(name, subject), explain(name, toy_of(scheme))
     info = EXPLAINERS[name].info
     assert first.method == name == info.name
     for output, scores, shape in (
@@ -63,8 +64,13 @@ def test_contract(name):
         assert np.isfinite(row).all()
         np.testing.assert_array_equal(row, same)
     assert first.done == 1.0
+    assert first.passes == again.passes >= 1.0
     assert all(np.isfinite(value) for value in first.details.values())
+    # What was used can be asked for again, of this model.
+    assert configure(EXPLAINERS[name], info_of(scheme), first.parameters)
     assert hooks_of(subject.model) == 0
+    attention = [module for module in subject.model.modules() if hasattr(module, "fused_attn")]
+    assert all(module.fused_attn for module in attention)
     assert not subject.model.training
     assert all(parameter.grad is None for parameter in subject.model.parameters())
     assert torch.equal(x, subject.x)
@@ -77,6 +83,10 @@ def test_contract(name):
 def test_every_parameter_at_its_limits_and_choices(name, model):
     """The limits drawn for a model are limits the method accepts; beyond them it says so."""
     info = model_info(model)
+    if name not in methods_of(info):
+        with pytest.raises(ParameterError, match=f"{info.scheme}.* Choose another method"):
+            parameter_specs(name, info)
+        return
     for spec in parameter_specs(name, info):
         assert spec.help
         assert spec.label

@@ -30,6 +30,7 @@ class Plain:
     """The toy with what a staged model must offer and nothing more."""
 
     def __init__(self, model: Stam) -> None:
+        self.scheme = model.scheme
         self.space_attention = model.space_attention
         self.time_attention = model.time_attention
         self.embed_frames = model.embed_frames

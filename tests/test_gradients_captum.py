@@ -25,6 +25,7 @@ TARGET = Target(1)
 class LinearModel(nn.Module):
     """Embeddings are linear in pixels, logits linear in the mean of embeddings."""
 
+    scheme = "factorised"
     space_attention: tuple[nn.Module, ...] = ()
     time_attention: tuple[nn.Module, ...] = ()
 

@@ -259,7 +259,9 @@ def test_embedded_model_missing_is_said_and_left_out(
         with pytest.raises(WeightsError, match="python -m stam_core train"):
             model_info("stam-actions")
         with caplog.at_level(logging.WARNING):
-            assert [info.name for info in list_models()] == [f"stam-{n}" for n in PUBLISHED]
+            published = [f"stam-{n}" for n in PUBLISHED]
+            timesformers = [f"timesformer-{size}" for size in ("base", "hr", "l")]
+            assert [info.name for info in list_models()] == [*published, *timesformers]
         assert "stam-actions is not listed" in caplog.text
     finally:
         registry.stam_actions.cache_clear()

@@ -10,7 +10,6 @@ from safetensors.torch import save_file
 from stam_core.errors import WeightsError
 from stam_core.models import (
     MODELS,
-    WITHOUT_STAGES,
     build_model,
     load_info,
     load_model,
@@ -203,7 +202,7 @@ def test_fresh_weights_are_not_blind_to_order() -> None:
 def test_published_facts(
     name: str, frames: int, side: int, top1: float, n_bytes: int | None
 ) -> None:
-    info = WITHOUT_STAGES[name]()
+    info = MODELS[name]()
     assert info.name == name
     assert info.config == TimeSformerConfig(side=side, num_frames=frames)
     assert info.published["kinetics400_top1_percent"] == top1
@@ -217,10 +216,6 @@ def test_published_facts(
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_model(info).parameters())
     assert n_bytes in (None, 4 * parameters)
-
-
-def test_not_offered_where_it_cannot_be_recorded_yet() -> None:
-    assert not WITHOUT_STAGES.keys() & MODELS.keys()
 
 
 def published_names(info: ModelInfo, form: str) -> dict[str, torch.Tensor]:

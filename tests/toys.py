@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from stam_core.models.stam import Stam, StamConfig
+from stam_core.models.timesformer import TimeSformer, TimeSformerConfig
 from stam_core.record import Subject
 from stam_core.train import write_checkpoint
-from stam_core.types import Preprocessing
+from stam_core.types import ModelInfo, Preprocessing, Scheme, WeightsInfo
 
 CONFIG = StamConfig(
     side=32,
@@ -82,3 +83,49 @@ def toy_subject(config: StamConfig = CONFIG) -> Subject:
     x = torch.rand(config.num_frames, 3, config.side, config.side, generator=generator)
     n = config.side // config.patch_size
     return Subject(toy_stam(config), x, (n, n))
+
+
+def toy_timesformer(scheme: Scheme) -> TimeSformer:
+    """A TimeSformer as large as the toy STAM, with the same care."""
+    config = TimeSformerConfig(
+        scheme=scheme, side=32, patch_size=8, width=32, depth=3, heads=4, num_frames=4,
+        num_classes=5,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        model = TimeSformer(config).eval().requires_grad_(False)
+        for parameter in model.parameters():
+            parameter.add_(0.15 * torch.randn(parameter.shape))
+    return model
+
+
+SCHEMES: tuple[Scheme, ...] = ("factorised", "divided", "joint", "space")
+
+
+def toy_model(scheme: Scheme) -> Stam | TimeSformer:
+    """The toy of a scheme."""
+    return toy_stam() if scheme == "factorised" else toy_timesformer(scheme)
+
+
+def toy_of(scheme: Scheme) -> Subject:
+    """The toy of a scheme in front of the random clip."""
+    subject = toy_subject()
+    return Subject(toy_model(scheme), subject.x, subject.patch_grid)
+
+
+def info_of(scheme: Scheme) -> ModelInfo:
+    """What is known about the toy of a scheme."""
+    return ModelInfo(
+        name="toy",
+        title="Toy",
+        family="stam" if scheme == "factorised" else "timesformer",
+        config=toy_model(scheme).config,
+        labels=("a", "b", "c", "d", "e"),
+        num_frames=4,
+        preprocessing=Preprocessing(32, 32),
+        sampling="uniform",
+        official_fps=None,
+        weights=WeightsInfo("none", "none", embedded=True),
+        paper="",
+        summary="",
+    )

@@ -27,6 +27,7 @@ from stam_core.cli.train import run_train
 from stam_core.engine import Engine
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS
+from stam_core.explain.base import EVERY_SCHEME
 from stam_core.render.evidence import Evidence, HeatStyle
 from stam_core.render.figures import render_strip, save_figure
 from stam_core.render.film import FILM_FPS, render_film, write_gif
@@ -302,6 +303,7 @@ def _list_methods(options: argparse.Namespace) -> int:
             "signed": kind.info.signed,
             "uses_target": kind.info.uses_target,
             "cost": kind.info.passes,
+            "schemes": sorted(kind.info.schemes),
             "summary": kind.info.summary,
             "caveat": kind.info.caveat,
         }
@@ -314,5 +316,7 @@ def _list_methods(options: argparse.Namespace) -> int:
         say(f"{row['name']}: {row['title']}" + (f" ({row['paper']})" if row["paper"] else ""))
         say(f"    {row['summary']}")
         say(f"    scores for {' and '.join(row['outputs'])}; cost: {row['cost']}")
+        if row["schemes"] != sorted(EVERY_SCHEME):
+            say(f"    for models of the scheme {' or '.join(row['schemes'])} (see models)")
         say(f"    {row['caveat']}")
     return OK

@@ -17,13 +17,17 @@ def run_models(options: argparse.Namespace) -> int:
     if options.json:
         say_json(rows)
         return 0
-    say(f"{'name':<14}{'frames':>7}{'classes':>9}{'size':>9}  {'licence':<12}on this machine")
+    wide = max(len(row["licence"]) for row in rows) + 2 if rows else 0
+    say(
+        f"{'name':<18}{'scheme':<12}{'frames':>6}{'classes':>9}{'size':>9}  "
+        f"{'licence':<{wide}}on this machine"
+    )
     for row in rows:
         size = "?" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.0f} MB"
         here = "no" if row["file"] is None else "embedded" if row["embedded"] else "yes"
         say(
-            f"{row['name']:<14}{row['frames']:>7}{row['classes']:>9}{size:>9}  "
-            f"{row['licence']:<12}{here}"
+            f"{row['name']:<18}{row['scheme']:<12}{row['frames']:>6}{row['classes']:>9}{size:>9}  "
+            f"{row['licence']:<{wide}}{here}"
         )
         say(f"    {row['summary']}")
     return 0
@@ -49,6 +53,7 @@ def _model_facts(info: ModelInfo) -> dict[str, Any]:  # Any: JSON
         "name": info.name,
         "title": info.title,
         "summary": info.summary,
+        "scheme": info.scheme,
         "frames": info.num_frames,
         "classes": len(info.labels),
         "bytes": info.weights.n_bytes,

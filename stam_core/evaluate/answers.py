@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from stam_core.evaluate.errors import EvaluationError
-from stam_core.record import StagedModel, embed_frames
+from stam_core.record import VideoModel, classify_clips, embed_frames
 
 if TYPE_CHECKING:
     from torch import nn
@@ -73,13 +73,13 @@ class Answerer:
         """Put the model on the device, in eval mode.
 
         Args:
-            model: with a spatial and a temporal stage.
+            model: of any scheme.
             info: of the model.
             device: to run on.
-            dtype: float32, or the type of the spatial stage's matrix products.
+            dtype: float32, or the type of the matrix products (but for a temporal stage).
             batch: clips that pass through together.
         """
-        self.model = cast("StagedModel", model.eval().requires_grad_(False).to(device))
+        self.model = cast("VideoModel", model.eval().requires_grad_(False).to(device))
         self.device, self.dtype, self.batch = device, dtype, batch
         shape = (1, 1, 3, 1, 1)
         self.mean = torch.tensor(info.preprocessing.mean, device=device).view(shape)
@@ -109,7 +109,7 @@ class Answerer:
         x = x.sub_(self.mean).div_(self.std)  # [B,T,3,S,S]
         frames = x.flatten(0, 1)  # [B*T,3,S,S]
         embeddings = embed_frames(self.model, frames, dtype=self.dtype, at_once=len(frames))
-        return self.model.classify(embeddings.view(*x.shape[:2], -1)).float()
+        return classify_clips(self.model, embeddings.view(*x.shape[:2], -1), dtype=self.dtype)
 
     def answers(self, clips: Iterable[Given[Tag]]) -> Iterator[list[tuple[Tag, Answer | None]]]:
         """Answers for a stream of clips, a batch at a time.

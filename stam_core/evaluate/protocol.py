@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stam_core.engine import DISPLAY_SIDE
 from stam_core.errors import ParameterError, StamError
-from stam_core.types import Clip, ModelInfo, Preprocessing
+from stam_core.types import Clip, ModelInfo, OfficialRule, Preprocessing
 from stam_core.video import official_indices, open_clip, preprocess
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Protocol:
     official_fps: float | None  # of the authors' loader; None: the model has none
     short_side: int  # pixels, at which decoded frames are kept
     preprocessing: Preprocessing
+    official_rule: OfficialRule = "stepped"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,7 @@ def choose_protocol(info: ModelInfo, name: str | None) -> Protocol:
         official_fps=info.official_fps,
         short_side=max(DISPLAY_SIDE, info.preprocessing.resize_side),
         preprocessing=info.preprocessing,
+        official_rule=info.official_rule,
     )
 
 
@@ -85,6 +87,7 @@ def decode_clip(path: Path, protocol: Protocol) -> DecodedClip:
             num_frames=protocol.num_frames,
             policy=protocol.name,
             official_fps=protocol.official_fps,
+            official_rule=protocol.official_rule,
             short_side=protocol.short_side,
         )
         pixels = _pixels(clip.frames, protocol.preprocessing)
@@ -106,8 +109,8 @@ def _pixels(frames: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[
 
 
 def _official_drops(clip: Clip, protocol: Protocol) -> bool | None:
-    if protocol.official_fps is None:
-        return None
+    if protocol.official_fps is None or protocol.official_rule != "stepped":
+        return None  # a loader that spreads its frames drops no clip
     found = official_indices(
         clip.info.n_frames, clip.info.fps, protocol.num_frames, protocol.official_fps
     )

@@ -8,6 +8,7 @@ from stam_core.explain.base import (
     Explainer,
     ExplainerInfo,
     ParameterSpec,
+    applies,
     configure,
     run,
     specs_of,
@@ -19,7 +20,7 @@ from stam_core.explain.integrated import EmbeddingGradients, IntegratedGradients
 from stam_core.explain.leave_out import Interactions, LeaveOneOut
 from stam_core.explain.occlusion import Occlusion
 from stam_core.explain.order import OrderReliance
-from stam_core.explain.rollout import SpaceTimeRollout, SpatialRollout, TemporalRollout
+from stam_core.explain.rollout_methods import SpaceTimeRollout, SpatialRollout, TemporalRollout
 from stam_core.explain.shapley import Shapley
 from stam_core.explain.sufficiency import SufficientFrames
 from stam_core.types import ModelInfo
@@ -55,8 +56,18 @@ def find_explainer(name: str) -> type[Explainer]:
     return EXPLAINERS[name]
 
 
+def methods_of(info: ModelInfo) -> list[str]:
+    """Names of the methods that can speak about a model."""
+    return [name for name, method in EXPLAINERS.items() if applies(method, info)]
+
+
 def parameter_specs(method: str, info: ModelInfo) -> list[ParameterSpec]:
-    """The parameters of the method called `method`, with limits as they are for that model."""
+    """The parameters of the method called `method`, with limits as they are for that model.
+
+    Raises:
+        UnknownNameError: No such method.
+        ParameterError: It cannot speak about such a model; see `methods_of`.
+    """
     return specs_of(find_explainer(method), info)
 
 
@@ -65,8 +76,10 @@ __all__ = [
     "Explainer",
     "ExplainerInfo",
     "ParameterSpec",
+    "applies",
     "configure",
     "find_explainer",
+    "methods_of",
     "parameter_specs",
     "run",
 ]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.types import Explanation, ModelInfo, Target
+from stam_core.types import Explanation, ModelInfo, Scheme, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # What a method can give; see `types.Explanation` for their shapes.
 Output = Literal["frames", "patches", "pairs", "series"]
+EVERY_SCHEME: frozenset[Scheme] = frozenset(get_args(Scheme))
 # A limit or list of choices that depends on the model.
 ModelSize = Literal["space_layers", "time_layers", "space_heads", "time_heads", "frames"]
 CONFIG_FIELD: dict[ModelSize, str] = {
@@ -47,6 +48,7 @@ class ExplainerInfo:
     uses_target: bool
     passes: str  # cost, in words
     caveat: str  # what the scores do not mean
+    schemes: frozenset[Scheme] = EVERY_SCHEME  # of the models it can speak about
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,12 @@ def number(
     minimum: float,
     maximum: float | ModelSize,
     step: float,
+    schemes: frozenset[Scheme] = EVERY_SCHEME,
 ) -> Any:  # noqa: ANN401 - dataclasses.field does the same, so that it fits any field type
-    """A numeric parameter; an int default makes it an integer one."""
+    """A numeric parameter of models of these schemes; an int default makes it an integer one."""
     limits = {"minimum": minimum, "maximum": maximum, "step": step}
-    return field(default=default, metadata={"label": label, "help": help, **limits})
+    about = {"label": label, "help": help, "schemes": schemes}
+    return field(default=default, metadata={**about, **limits})
 
 
 def choice(
@@ -126,14 +130,38 @@ class Explainer:
         yield self.scores(subject, target)
 
 
+def applies(method: type[Explainer], info: ModelInfo) -> bool:
+    """Whether the method can speak about such a model."""
+    return info.scheme in method.info.schemes
+
+
+def _parameters(method: type[Explainer] | Explainer, scheme: Scheme) -> list[Field[Any]]:
+    """The fields of a method that mean something for models of a scheme."""
+    return [
+        entry
+        for entry in fields(cast("Any", method))
+        if scheme in entry.metadata.get("schemes", EVERY_SCHEME)
+    ]
+
+
 def _model_size(size: ModelSize, info: ModelInfo) -> int:
     return int(getattr(info.config, CONFIG_FIELD[size]))
 
 
 def specs_of(method: type[Explainer], info: ModelInfo) -> list[ParameterSpec]:
-    """The parameters of `method`, in order, with limits as they are for the model `info`."""
+    """The parameters of `method`, in order, with limits as they are for the model `info`.
+
+    Raises:
+        ParameterError: The method cannot speak about such a model.
+    """
+    if not applies(method, info):
+        raise ParameterError(
+            f"{method.info.title} follows attention that {info.title!r} does not have (its scheme: "
+            f"{info.scheme}). Choose another method, or a model of the scheme "
+            f"{' or '.join(sorted(method.info.schemes))}."
+        )
     specs = []
-    for entry in fields(cast("Any", method)):
+    for entry in _parameters(method, info.scheme):
         meta = entry.metadata
         choices: tuple[str, ...] = meta.get("choices", ())
         if meta.get("numbered"):
@@ -182,7 +210,7 @@ def configure(method: type[Explainer], info: ModelInfo, parameters: dict[str, An
     """The method with its parameters checked against the model.
 
     Raises:
-        ParameterError: A value is out of range.
+        ParameterError: A value is out of range, or the method is not for such a model.
         UnknownNameError: No parameter of that name.
     """
     specs = {spec.name: spec for spec in specs_of(method, info)}
@@ -194,15 +222,37 @@ def configure(method: type[Explainer], info: ModelInfo, parameters: dict[str, An
 
 def run(explainer: Explainer, subject: Subject, target: Target | None) -> Explanation:
     """Compute the scores and set down what they are."""
-    started = time.perf_counter()
+    started, passes = time.perf_counter(), subject.meter.passes
     scores = explainer.scores(subject, target)
-    return set_down(explainer, scores, target, seconds=time.perf_counter() - started)
+    return set_down(
+        explainer,
+        scores,
+        target,
+        scheme=subject.scheme,
+        seconds=time.perf_counter() - started,
+        passes=subject.meter.passes - passes,
+    )
 
 
 def set_down(
-    explainer: Explainer, scores: Scores, target: Target | None, *, seconds: float
+    explainer: Explainer,
+    scores: Scores,
+    target: Target | None,
+    *,
+    scheme: Scheme,
+    seconds: float,
+    passes: float = 0.0,
 ) -> Explanation:
-    """The scores of one method as the record that leaves the core."""
+    """The scores of one method as the record that leaves the core.
+
+    Args:
+        explainer: The method.
+        scores: What it said.
+        target: The class asked about; dropped where the method uses none.
+        scheme: Of the model.
+        seconds: What it took.
+        passes: Of the whole model, beyond those that the scores speak of.
+    """
     if not explainer.info.uses_target:
         target = None
     return Explanation(
@@ -216,8 +266,10 @@ def set_down(
         details=dict(scores.details),
         signed=explainer.info.signed,
         unattributed=scores.unattributed,
-        parameters=asdict(cast("Any", explainer)),
-        passes=scores.passes,
+        parameters={
+            entry.name: getattr(explainer, entry.name) for entry in _parameters(explainer, scheme)
+        },
+        passes=scores.passes + passes,
         seconds=seconds,
         done=scores.done,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from stam_core.explain.base import ExplainerInfo, Scores
+from stam_core.explain.game import WHOLE_PASSES
 from stam_core.explain.leave_out import OFF_DISTRIBUTION, FrameMethod
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class DecisionCurve(FrameMethod):
         outputs=frozenset({"series"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage 2T times",
+        passes="1, and the temporal stage 2T times" + WHOLE_PASSES,
         caveat=(
             "The model never watches a clip as it comes in: it is asked again for each part. The "
             "head was trained on the last layer only; what it reads in an earlier one is a hint. "

@@ -15,6 +15,8 @@ Rows here hold a share for CLS, then for patch p of frame t at 1 + t*N + p.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -57,6 +59,42 @@ def divided_row(
         cls = rows[:, 0, 0].sum()
         patches = torch.einsum("tq,qts->sq", rows[:, 0, 1:], between)
     return torch.cat([cls[None], patches.flatten()])
+
+
+def divided_relevance(
+    space: Sequence[torch.Tensor],
+    of_space: Sequence[torch.Tensor],
+    time: Sequence[torch.Tensor],
+    of_time: Sequence[torch.Tensor],
+) -> torch.Tensor:
+    """The CLS row of (I + S_L)(I + T_L) ... (I + S_1)(I + T_1) - I.
+
+    S and T are the means over heads of the positive part of gradient times attention. The gradient
+    of a copy of CLS already holds its share in their mean, 1/T.
+
+    Args:
+        space: [T,H,N+1,N+1] of each layer, first layer first.
+        of_space: The target's gradients with respect to them.
+        time: [N,H,T,T] of each layer.
+        of_time: The target's gradients with respect to them.
+
+    Returns:
+        [1+T*N], >= 0.
+
+    Source: Chefer et al., arXiv 2103.15679, for two attentions in a row.
+    """
+    n_frames, n_patches = len(space[0]), space[0].shape[-1] - 1
+    cls = space[0].new_ones(())
+    patches = space[0].new_zeros(n_frames, n_patches)
+    layers = list(zip(space, of_space, time, of_time, strict=True))
+    for within, of_within, between, of_between in reversed(layers):
+        weighted = (of_within * within).clamp_min(0.0).mean(dim=1)  # [T,N+1,N+1]
+        rows = torch.cat([cls.expand(n_frames, 1), patches], dim=1)[:, None] @ weighted
+        cls = cls + rows[:, 0, 0].sum()
+        patches = patches + rows[:, 0, 1:]
+        weighted = (of_between * between).clamp_min(0.0).mean(dim=1)  # [N,T,T]
+        patches = patches + torch.einsum("tq,qts->sq", patches, weighted)
+    return torch.cat([cls[None] - 1.0, patches.flatten()])
 
 
 def joint_row(

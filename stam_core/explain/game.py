@@ -1,8 +1,9 @@
 """What the answer would be for other frames: the clip as a game whose players are its frames.
 
-Frame embeddings do not depend on each other, so every subset and every order of the frames costs
-one pass of the temporal stage (0.2 % of the model's work) and is exact. A removed frame is still
-something that training never showed: the model always saw T frames (arXiv 1806.10758).
+Where frames are embedded one by one (STAM) the embeddings do not depend on each other, so every
+subset and every order of the frames costs one pass of the temporal stage (0.2 % of the model's
+work) and is exact. Other models are asked whole each time. A removed frame is still something that
+training never showed: the model always saw T frames (arXiv 1806.10758).
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
 from stam_core.explain.base import choice
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from stam_core.record import Subject
     from stam_core.types import Target
 
@@ -25,6 +28,8 @@ REMOVALS: tuple[Removal, ...] = ("drop", "mean", "hold")
 Places = Literal["keep", "close"]
 Scale = Literal["logit", "probability"]
 
+# Goes with what a method costs.
+WHOLE_PASSES = "; each time a whole pass where the model has no stage for frames alone"
 # Subsets whose index arrays are made together.
 _ROWS_AT_ONCE = 4096
 # Multiply-accumulates between two partial results, about a tenth of a second on two cores: as
@@ -40,8 +45,9 @@ def removal_parameter() -> Any:  # noqa: ANN401 - a dataclass field
         "drop",
         label="Removed frames",
         help=(
-            "What stands where a frame was: nothing (drop), the clip's mean embedding (mean), or "
-            "the nearest frame that is kept (hold)."
+            "What stands where a frame was: nothing (drop), the mean of the clip's frames (mean; "
+            "of their embeddings where the model has such, else of their pixels), or the nearest "
+            "frame that is kept (hold)."
         ),
         choices=REMOVALS,
     )
@@ -94,6 +100,8 @@ class FrameGame:
     @property
     def macs_per_subset(self) -> float:
         """Multiply-accumulates of one subset's value, about."""
+        if not self.subject.embeds_frames:
+            return whole_pass_macs(self.subject)
         width = self.choices.shape[1]
         layers = max(1, len(self.subject.model.time_attention))
         tokens = self.num_frames / 2 + 1 if self.removal == "drop" else self.num_frames + 1
@@ -101,8 +109,12 @@ class FrameGame:
 
     @property
     def subsets_per_step(self) -> int:
-        """Subsets worth about a tenth of a second on two cores, at least 16."""
-        return max(16, int(_STEP_MACS / self.macs_per_subset))
+        """Subsets worth about a tenth of a second on two cores, at least 16.
+
+        Where each costs a pass of the whole model, at least one.
+        """
+        least = 16 if self.subject.embeds_frames else 1
+        return max(least, int(_STEP_MACS / self.macs_per_subset))
 
     def read(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits [M,K] -> values [M]."""
@@ -174,6 +186,13 @@ class FrameGame:
             else:
                 frames = kept[rows].nonzero()[:, 1].view(len(rows), n)
                 yield rows, frames, frames if self.places == "keep" else None
+
+
+def whole_pass_macs(subject: Subject) -> int:
+    """Multiply-accumulates of one clip, but for the attention itself: each token, each weight."""
+    h, w = subject.patch_grid
+    weights = sum(weight.numel() for weight in cast("nn.Module", subject.model).parameters())
+    return max(1, weights * (len(subject.x) * h * w + 1))
 
 
 def nearest_kept(kept: torch.Tensor) -> torch.Tensor:

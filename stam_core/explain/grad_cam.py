@@ -5,38 +5,17 @@ Source: Selvaraju et al., "Grad-CAM", arXiv 1610.02391; tokens in place of a con
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
 from stam_core.explain.base import Explainer, ExplainerInfo, Scores
-from stam_core.explain.gradients import embedding_gradient
-from stam_core.record import FRAMES_AT_ONCE, RecordingError
+from stam_core.explain.flows import flow_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import nn
-
     from stam_core.record import Subject
     from stam_core.types import Target
-
-
-@contextmanager
-def entering(module: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Hear what enters a module, and let a gradient begin there."""
-    heard: list[torch.Tensor] = []
-
-    def hook(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        heard.append(inputs[0].requires_grad_())
-
-    handle = module.register_forward_pre_hook(hook)
-    try:
-        yield heard
-    finally:
-        handle.remove()
 
 
 def class_activation(tokens: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -83,21 +62,7 @@ class GradCam(Explainer):
     def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Patches [T,h,w], each frame weighted with its own gradients, and sums by frame [T]."""
         assert target is not None  # `info.uses_target`
-        gradient = embedding_gradient(subject, target)  # [T,D]
-        frames = torch.split(subject.x, FRAMES_AT_ONCE)
-        gradients = torch.split(gradient, FRAMES_AT_ONCE)
-        maps = torch.cat([self._maps(subject, *g) for g in zip(frames, gradients, strict=True)])
+        tokens = flow_of(subject).last_tokens(subject, target)
         h, w = subject.patch_grid
-        patches = maps.view(-1, h, w)
+        patches = torch.cat([class_activation(*both) for both in tokens]).view(-1, h, w)
         return Scores(frames=patches.sum(dim=(1, 2)), patches=patches, passes=2.0)
-
-    @staticmethod
-    def _maps(subject: Subject, frames: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-        """Frames [t,3,S,S] and their embeddings' gradients [t,D] -> [t,N]."""
-        with torch.enable_grad():
-            with entering(subject.model.space_attention[-1]) as heard:
-                embeddings = subject.model.embed_frames(frames[None])[0]
-            if len(heard) != 1:
-                raise RecordingError(f"the last layer must be heard once, but was {len(heard)}")
-            (of_tokens,) = torch.autograd.grad(embeddings, heard[0], gradient)
-        return class_activation(heard[0].detach(), of_tokens)

@@ -158,12 +158,13 @@ class EmbeddingGradients(Explainer):
             "It depends on the baseline, and the embeddings on the way are no frames that exist. "
             "A frame like the mean of the clip gets little, however much it matters."
         ),
+        schemes=frozenset({"factorised"}),
     )
 
     def scores(self, subject: Subject, target: Target | None) -> Scores:
         """Frames [T], signed; the sum is the target's rise, but for `delta` in the details."""
         assert target is not None  # `info.uses_target`
-        own = subject.trace().frame_embeddings.to(subject.x.device)  # [T,D]
+        own = subject.frame_embeddings.to(subject.x.device)  # [T,D]
         mean = own.mean(dim=0).expand_as(own)
         start = torch.zeros_like(own) if self.baseline == "zero" else mean
 

@@ -9,6 +9,7 @@ import torch
 
 from stam_core.explain.base import Explainer, ExplainerInfo, Scores
 from stam_core.explain.game import (
+    WHOLE_PASSES,
     FrameGame,
     places_parameter,
     removal_parameter,
@@ -58,7 +59,7 @@ class LeaveOneOut(FrameMethod):
         outputs=frozenset({"frames"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage T times (0.2 % of a pass each)",
+        passes="1, and the temporal stage T times (0.2 % of a pass each)" + WHOLE_PASSES,
         caveat=(
             "Of two frames that show the same, neither is missed: both get nothing though the pair "
             "may carry the answer. " + OFF_DISTRIBUTION
@@ -91,7 +92,7 @@ class Interactions(FrameMethod):
         outputs=frozenset({"pairs"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage 1 + T + T(T-1)/2 times (137 at 16 frames)",
+        passes="1, and the temporal stage 1 + T + T(T-1)/2 times (137 at 16 frames)" + WHOLE_PASSES,
         caveat=(
             "Measured with all the other frames in place: among fewer frames a pair may behave "
             "otherwise. " + OFF_DISTRIBUTION

@@ -111,7 +111,7 @@ class Occlusion(Explainer):
                 yield Scores(
                     patches=patches.clone(),
                     details={"frame": frame + 1.0} if len(frames) == 1 else {},
-                    passes=1.0 + n_done / game.num_frames,
+                    passes=1.0 + (n_done / game.num_frames if subject.embeds_frames else 0.0),
                     done=n_done / n_all,
                 )
 
@@ -128,7 +128,7 @@ class Occlusion(Explainer):
     @staticmethod
     def _value(game: FrameGame, frame: int, embeddings: torch.Tensor) -> torch.Tensor:
         """The clip's value with other embeddings [m,D] of one frame: [m]."""
-        own = game.subject.trace().frame_embeddings
+        own = game.subject.frame_embeddings
         clips = own.expand(len(embeddings), -1, -1).clone()  # [m,T,D]
         clips[:, frame] = embeddings
         return game.read(game.subject.classify(clips))

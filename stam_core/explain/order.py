@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 import torch
 
 from stam_core.explain.base import Explainer, ExplainerInfo, Scores, number
-from stam_core.explain.game import FrameGame, scale_parameter
+from stam_core.explain.game import WHOLE_PASSES, FrameGame, scale_parameter
 
 if TYPE_CHECKING:
     from stam_core.record import Subject
@@ -41,7 +41,7 @@ class OrderReliance(Explainer):
         outputs=frozenset({"series"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage 2 + shuffles + T times",
+        passes="1, and the temporal stage 2 + shuffles + T times" + WHOLE_PASSES,
         caveat=(
             "A value that survives shuffling shows that order is not needed for this clip, not "
             "that the model cannot use it. Shuffled clips are something training never showed."

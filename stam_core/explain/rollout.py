@@ -6,24 +6,21 @@ Source: Abnar and Zuidema, "Quantifying Attention Flow in Transformers", arXiv 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
-from einops import rearrange
 
-from stam_core.explain.attention import join_heads
-from stam_core.explain.base import Explainer, ExplainerInfo, Scores, choice, number
-from stam_core.types import HeadFusion, Target
+from stam_core.types import HeadFusion
 
-if TYPE_CHECKING:
-    from stam_core.record import Subject
 
-PAPER = "Abnar & Zuidema, arXiv 2005.00928"
-CAVEAT = (
-    "Rollout follows attention weights only: it ignores what is passed along (values), the "
-    "feed-forward layers, LayerNorm, the sign of a contribution and the class. Attention is not "
-    "effect."
-)
+@dataclass(frozen=True)
+class RolloutChoices:
+    """How a rollout is made; the parameters of the methods in `rollout_methods`."""
+
+    head_fusion: HeadFusion = "mean"
+    discard_ratio: float = 0.0
+    residual: float = 0.5
+    start_layer: int = 1  # first layer that counts, from 1; where time has layers of its own: space
+    time_start_layer: int = 1
 
 
 def discard_lowest(maps: torch.Tensor, ratio: float) -> torch.Tensor:
@@ -76,166 +73,12 @@ def rollout(
     return rolled[..., 0, :] if cls_only else rolled
 
 
-@dataclass(frozen=True)
-class Rollout(Explainer):
-    """What the rollouts of space, of time and of both have in common."""
-
-    head_fusion: str = choice(
-        "mean",
-        label="Head fusion",
-        help="How the heads of a layer become one map.",
-        choices=("mean", "max", "min"),
+def cls_row(maps: torch.Tensor, choices: RolloutChoices, start_layer: int) -> torch.Tensor:
+    """[L,...,n,n] maps, heads fused -> [...,n], the CLS row of their rollout; sums to 1."""
+    return rollout(
+        maps,
+        residual=choices.residual,
+        discard_ratio=choices.discard_ratio,
+        start_layer=start_layer,
+        cls_only=True,
     )
-    discard_ratio: float = number(
-        0.0,
-        label="Discard ratio",
-        help="Share of the weakest connections of every token that is dropped.",
-        minimum=0.0,
-        maximum=0.95,
-        step=0.05,
-    )
-    residual: float = number(
-        0.5,
-        label="Residual share",
-        help="How much of a token stays itself in each layer (0.5 by convention).",
-        minimum=0.0,
-        maximum=0.95,
-        step=0.05,
-    )
-
-    def cls_row(self, maps: torch.Tensor, start_layer: int) -> torch.Tensor:
-        """[L,...,n,n] maps, heads fused -> [...,n], the CLS row of their rollout; sums to 1."""
-        return rollout(
-            maps,
-            residual=self.residual,
-            discard_ratio=self.discard_ratio,
-            start_layer=start_layer,
-            cls_only=True,
-        )
-
-    def space_rows(self, subject: Subject, start_layer: int) -> torch.Tensor:
-        """[T,N+1] for the frames' CLS tokens."""
-        maps = subject.trace(cast("HeadFusion", self.head_fusion)).space_maps
-        assert maps is not None  # every head fusion keeps maps
-        return self.cls_row(maps, start_layer)
-
-    def time_row(self, subject: Subject, start_layer: int) -> torch.Tensor:
-        """[T+1] for the temporal CLS token."""
-        return self.cls_row(join_heads(subject.trace().time_maps, self.head_fusion, 1), start_layer)
-
-
-@dataclass(frozen=True)
-class TemporalRollout(Rollout):
-    """Attention followed through the temporal layers."""
-
-    start_layer: int = number(
-        1,
-        label="Start layer",
-        help="First temporal layer that counts.",
-        minimum=1,
-        maximum="time_layers",
-        step=1,
-    )
-
-    info: ClassVar[ExplainerInfo] = ExplainerInfo(
-        name="temporal-rollout",
-        title="Temporal rollout",
-        summary="Share of each frame in the temporal CLS token, attention multiplied over layers.",
-        paper=PAPER,
-        outputs=frozenset({"frames"}),
-        signed=False,
-        uses_target=False,
-        passes="1, shared with the prediction",
-        caveat=CAVEAT,
-    )
-
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Frames [T]; with `unattributed` they sum to 1."""
-        del target  # rollout knows no class
-        row = self.time_row(subject, self.start_layer)
-        return Scores(frames=row[1:], unattributed=float(row[0]))
-
-
-@dataclass(frozen=True)
-class SpatialRollout(Rollout):
-    """Attention followed through the spatial layers of every frame."""
-
-    start_layer: int = number(
-        1,
-        label="Start layer",
-        help="First spatial layer that counts; a later one keeps the map from spreading.",
-        minimum=1,
-        maximum="space_layers",
-        step=1,
-    )
-
-    info: ClassVar[ExplainerInfo] = ExplainerInfo(
-        name="spatial-rollout",
-        title="Spatial rollout",
-        summary="Share of each patch in its frame's embedding, attention multiplied over layers.",
-        paper=PAPER,
-        outputs=frozenset({"patches"}),
-        signed=False,
-        uses_target=False,
-        passes="1, shared with the prediction; one more for each head fusion other than mean",
-        caveat=CAVEAT + " A frame's map does not depend on the other frames.",
-    )
-
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Patches [T,h,w]; a frame sums to 1 minus the share left on its CLS."""
-        del target  # rollout knows no class
-        rows = self.space_rows(subject, self.start_layer)
-        h, w = subject.patch_grid
-        return Scores(patches=rearrange(rows[:, 1:], "t (h w) -> t h w", h=h, w=w))
-
-
-@dataclass(frozen=True)
-class SpaceTimeRollout(Rollout):
-    """Temporal times spatial rollout: every patch's share in the token the answer is read from.
-
-    R[t,p] = Rt[0,t] * Rs_t[0,p]. What stays on a CLS token is `unattributed`, and all adds up:
-    sum R + Rt[0,0] + sum_t Rt[0,t] * Rs_t[0,0] = 1.
-    """
-
-    start_layer: int = number(
-        1,
-        label="Start layer (space)",
-        help="First spatial layer that counts; a later one keeps the map from spreading.",
-        minimum=1,
-        maximum="space_layers",
-        step=1,
-    )
-    time_start_layer: int = number(
-        1,
-        label="Start layer (time)",
-        help="First temporal layer that counts.",
-        minimum=1,
-        maximum="time_layers",
-        step=1,
-    )
-
-    info: ClassVar[ExplainerInfo] = ExplainerInfo(
-        name="rollout",
-        title="Space-time rollout",
-        summary="Share of every patch of every frame in the token the answer is read from.",
-        paper=PAPER,
-        outputs=frozenset({"frames", "patches"}),
-        signed=False,
-        uses_target=False,
-        passes="1, shared with the prediction; one more for each head fusion other than mean",
-        caveat=CAVEAT,
-    )
-
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Patches [T,h,w] and their sums by frame [T]; with `unattributed` they sum to 1."""
-        del target  # rollout knows no class
-        space = self.space_rows(subject, self.start_layer)  # [T,N+1]
-        time = self.time_row(subject, self.time_start_layer)  # [T+1]
-        joint = time[1:, None] * space  # [T,N+1]
-        h, w = subject.patch_grid
-        patches = rearrange(joint[:, 1:], "t (h w) -> t h w", h=h, w=w)
-        return Scores(
-            frames=patches.sum(dim=(1, 2)),
-            patches=patches,
-            unattributed=float(time[0] + joint[:, 0].sum()),
-        )

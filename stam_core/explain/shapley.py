@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 
 from stam_core.explain.base import ExplainerInfo, Scores, choice, number
+from stam_core.explain.game import WHOLE_PASSES
 from stam_core.explain.leave_out import OFF_DISTRIBUTION, FrameMethod
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from stam_core.record import Subject
     from stam_core.types import Target
 
-# 2^16 subsets: the last power that is affordable on a processor.
+# 2^16 subsets: the last power that is affordable on a processor; 2^8 of whole passes.
 EXACT_FRAMES = 16
+EXACT_WHOLE_FRAMES = 8
 # Multiply-accumulates of all subsets that "auto" spends: 15 seconds on two cores, which is four
 # times what the embedded model needs; the temporal stage of a ViT-B would take minutes.
 _AFFORDABLE_MACS = {"cpu": 1.4e12, "cuda": 1.4e14}
@@ -39,8 +41,9 @@ class Shapley(FrameMethod):
         "auto",
         label="Subsets",
         help=(
-            "All 2^T subsets, exact, up to 16 frames; or sampled, with a 95 % interval. Auto: all "
-            "where that takes seconds rather than minutes."
+            "All 2^T subsets, exact, up to 16 frames (8 where the model has no stage for frames "
+            "alone); or sampled, with a 95 % interval. Auto: all where that takes seconds rather "
+            "than minutes."
         ),
         choices=("auto", "all", "sampled"),
     )
@@ -67,7 +70,8 @@ class Shapley(FrameMethod):
         outputs=frozenset({"frames", "series"}),
         signed=True,
         uses_target=True,
-        passes="1, and the temporal stage 2^T times (65,536 at 16 frames; seconds if small)",
+        passes="1, and the temporal stage 2^T times (65,536 at 16 frames; seconds if small)"
+        + WHOLE_PASSES,
         caveat=(
             "The shares add up to v(all) - v(none), which shows that the sum was done right, not "
             "that few frames are like the clips of training. " + OFF_DISTRIBUTION
@@ -77,8 +81,9 @@ class Shapley(FrameMethod):
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
         """Frames [T], signed; `sum_error` = sum - (v_all - v_none). Sampled: series low, high."""
         game = self.game(subject, target)
+        limit = EXACT_FRAMES if subject.embeds_frames else EXACT_WHOLE_FRAMES
         asked = self.subsets == "all" or (self.subsets == "auto" and is_affordable(game))
-        if asked and game.num_frames <= EXACT_FRAMES:
+        if asked and game.num_frames <= limit:
             return exact(game)
         return sampled(game, pairs=self.pairs, seed=self.seed)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from stam_core.explain.base import ExplainerInfo, Scores, number
+from stam_core.explain.game import WHOLE_PASSES
 from stam_core.explain.leave_out import OFF_DISTRIBUTION, FrameMethod
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class SufficientFrames(FrameMethod):
         outputs=frozenset({"frames", "series"}),
         signed=False,
         uses_target=True,
-        passes="1, and the temporal stage 697 times at 16 frames, T more per frame beyond 3",
+        passes="1, and the temporal stage 697 times at 16 frames, T more per frame beyond 3"
+        + WHOLE_PASSES,
         caveat=(
             "Beyond the exhaustive size the set grows greedily and may not be the smallest; other "
             "sets of the same size may do as well. The scale of measurement does not matter here. "

@@ -33,7 +33,7 @@ from stam_core.errors import ParameterError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stam_core.record import StagedModel
+    from stam_core.record import VideoModel
 
 _AT_ONCE = 256  # clips through the temporal stage together
 _HIDDEN = 128  # of the two-layer classifier
@@ -72,7 +72,7 @@ def class_indices(actions: NDArray[np.int64], labels: Sequence[str]) -> NDArray[
 
 
 def time_matters(
-    model: StagedModel,
+    model: VideoModel,
     embeddings: torch.Tensor,
     targets: NDArray[np.int64],
     labels: Sequence[str],
@@ -133,7 +133,7 @@ def time_matters(
     return rows
 
 
-def _classify(model: StagedModel, tokens: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+def _classify(model: VideoModel, tokens: torch.Tensor, device: str | torch.device) -> torch.Tensor:
     """[n,m,D] -> [n,K] logits of the model's temporal stage and head."""
     with torch.inference_mode():
         parts = [

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stam_core.explain.base import Explainer
-    from stam_core.record import StagedModel, Subject
+    from stam_core.record import Subject, VideoModel
     from stam_core.types import Target
 
 # Rank correlation with the original from which a map counts as one that did not change: half of it
@@ -112,7 +112,7 @@ def randomised_steps(
     generator = torch.Generator().manual_seed(seed)
 
     def maps() -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        asked = replace(subject, model=cast("StagedModel", forgetting), traces={})
+        asked = replace(subject, model=cast("VideoModel", forgetting), traces={})
         scores = explainer.scores(asked, target)
         return _array(scores.frames), _array(scores.patches)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from stam_core.actions import RenderedClips, RenderSpec, rendered_batches
-from stam_core.explain import EXPLAINERS, find_explainer
+from stam_core.explain import find_explainer, methods_of
 from stam_core.metrics.chance import DRAWS, TruthScore, TruthSummary, summarise
 from stam_core.metrics.truth import (
     DECIDING_FRAME_RECALL,
@@ -126,7 +126,7 @@ def score_rendered(
 
     Args:
         engine: an `Engine`.
-        methods: keys of `EXPLAINERS`; None: all of them.
+        methods: keys of `EXPLAINERS`; None: all that can speak about the model.
         n: how many clips; the actions take turns.
         seed: of the clips.
         workers: processes that render.
@@ -139,7 +139,7 @@ def score_rendered(
         UnknownNameError: no such method.
         ParameterError: `n` is not positive.
     """
-    names = list(EXPLAINERS) if methods is None else list(methods)
+    names = methods_of(engine.info) if methods is None else list(methods)
     for name in names:
         find_explainer(name)
     found: Scores = defaultdict(list)

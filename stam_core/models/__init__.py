@@ -35,10 +35,6 @@ MODELS: dict[str, Callable[[], ModelInfo]] = {
     "stam-16": partial(stam_kinetics, 16),
     "stam-32": partial(stam_kinetics, 32),
     "stam-64": partial(stam_kinetics, 64),
-}
-
-# Known to `load_info` and not to the engine, which so far records models of two stages only.
-WITHOUT_STAGES: dict[str, Callable[[], ModelInfo]] = {
     "timesformer-base": partial(timesformer_kinetics, "base"),
     "timesformer-hr": partial(timesformer_kinetics, "hr"),
     "timesformer-l": partial(timesformer_kinetics, "l"),
@@ -52,7 +48,6 @@ FAMILIES: dict[str, Callable[..., nn.Module]] = {
 __all__ = [
     "FAMILIES",
     "MODELS",
-    "WITHOUT_STAGES",
     "LoadReport",
     "LoadedModel",
     "build_model",
@@ -144,7 +139,7 @@ def load_info(
     """As `load_model`, for a model whose facts are at hand.
 
     Args:
-        info: The model; of WITHOUT_STAGES, or made by the caller.
+        info: The model, made by the caller.
         weights: Path or https URL of a checkpoint; None: the model's own.
         progress: Called with a message and a fraction in [0,1].
 

@@ -151,8 +151,7 @@ def timesformer_kinetics(variant: str) -> ModelInfo:
     """A published TimeSformer: divided attention, ViT-B/16 sizes, trained on Kinetics-400.
 
     Its authors' loader spreads the frames over a span of fixed length
-    (`stam_core.video.sample_spread`), not at a fixed step: `official_fps`, which speaks of STAM's
-    rule, therefore stays empty. The file sizes are estimates: parameters x 4 bytes.
+    (`stam_core.video.sample_spread`). The file sizes are estimates: parameters x 4 bytes.
 
     Args:
         variant: "base", "hr" (448 pixels) or "l" (96 frames).
@@ -176,7 +175,8 @@ def timesformer_kinetics(variant: str) -> ModelInfo:
             resampling="plain",
         ),
         sampling="uniform",
-        official_fps=None,
+        official_fps=REFERENCE_FPS / facts.rate,
+        official_rule="spread",
         weights=WeightsInfo(
             source=facts.source,
             licence="CC-BY-NC 4.0 (not for commercial use)",

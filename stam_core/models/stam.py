@@ -20,6 +20,7 @@ from torch import nn
 
 from stam_core.models.conv_stem import stem_embedding
 from stam_core.models.time_choices import classify_choices
+from stam_core.types import Scheme
 
 # timm's own default is 1e-6; the published weights were trained with torch's (logits move by 1e-3).
 LAYER_NORM_EPS = 1e-5
@@ -46,6 +47,11 @@ class StamConfig:
     time_final_norm: bool = True
     num_classes: int = 400  # K
     dropout: float = 0.1  # temporal stage, training only
+
+    @property
+    def scheme(self) -> Scheme:
+        """Space first, then time."""
+        return "factorised"
 
 
 class AttentionTap(nn.Identity):
@@ -170,6 +176,11 @@ class Stam(nn.Module):
         self.spatial = spatial_transformer(config)
         self.temporal = TemporalTransformer(config)
         self.head = nn.Linear(config.width, config.num_classes)
+
+    @property
+    def scheme(self) -> Scheme:
+        """How space and time are joined."""
+        return self.config.scheme
 
     @property
     def space_attention(self) -> list[nn.Module]:

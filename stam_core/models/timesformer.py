@@ -14,6 +14,7 @@ attention CLS takes no part in time, and what it gains in space is the mean over
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -28,8 +29,7 @@ from torch import nn
 
 from stam_core.models.conv_stem import stem_embedding
 from stam_core.models.stam import AttentionTap, TimeAttention
-
-Scheme = Literal["divided", "joint", "space"]
+from stam_core.types import Scheme
 
 LAYER_NORM_EPS = 1e-6  # unlike STAM's 1e-5; the published weights were trained with it
 
@@ -38,7 +38,7 @@ LAYER_NORM_EPS = 1e-6  # unlike STAM's 1e-5; the published weights were trained 
 class TimeSformerConfig:
     """Sizes and scheme of a TimeSformer; the defaults are the published one of 8 frames."""
 
-    scheme: Scheme = "divided"
+    scheme: Literal["divided", "joint", "space"] = "divided"
     side: int = 224  # S, pixels
     patch_size: int = 16  # pixels
     stem_width: int = 0  # channels of a convolutional stem's first step; 0: none, as published
@@ -48,6 +48,16 @@ class TimeSformerConfig:
     mlp_ratio: float = 4.0
     num_frames: int = 8  # T
     num_classes: int = 400  # K
+
+    @property
+    def time_depth(self) -> int:
+        """Layers in which frames meet: all of them."""
+        return self.depth
+
+    @property
+    def time_heads(self) -> int:
+        """Heads in which frames meet."""
+        return self.heads
 
 
 class DividedBlock(nn.Module):
@@ -160,6 +170,11 @@ class TimeSformer(nn.Module):
                 nn.init.zeros_(parameter)
 
     @property
+    def scheme(self) -> Scheme:
+        """How space and time are joined."""
+        return self.config.scheme
+
+    @property
     def space_attention(self) -> list[nn.Module]:
         """Attention within a frame, first layer first; maps [B*T,H,N+1,N+1], key 0 is CLS.
 
@@ -228,28 +243,41 @@ class TimeSformer(nn.Module):
         Returns:
             CLS [B,1,D], in the scheme "space" one of every frame [B,n,D]; patches [B,n,N,D].
         """
+        for tokens in self.encode_by_layer(x, positions):
+            last = tokens
+        return last
+
+    def encode_by_layer(
+        self, x: torch.Tensor, positions: torch.Tensor | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """As `encode`, after each layer."""
         cls, patches = self.embed_patches(x, positions)
         b, t, p, _ = patches.shape
         if t == 0:
             for block in self.blocks:
                 cls = block.cls_alone(cls) if isinstance(block, DividedBlock) else block(cls)
-            return cls, patches
-        if self.config.scheme == "divided":
+                yield cls, patches
+        elif self.config.scheme == "divided":
             for block in self.blocks:
                 cls, patches = block(cls, patches)
-            return cls, patches
-        joint = self.config.scheme == "joint"
-        tokens = join_tokens(cls, patches) if joint else frame_tokens(cls, patches)
-        for block in self.blocks:
-            tokens = block(tokens)
-        if joint:
-            return tokens[:, :1], rearrange(tokens[:, 1:], "b (t p) d -> b t p d", t=t, p=p)
-        tokens = rearrange(tokens, "(b t) n d -> b t n d", b=b)
-        return tokens[:, :, 0], tokens[:, :, 1:]
+                yield cls, patches
+        elif self.config.scheme == "joint":
+            tokens = join_tokens(cls, patches)
+            for block in self.blocks:
+                tokens = block(tokens)
+                yield tokens[:, :1], rearrange(tokens[:, 1:], "b (t p) d -> b t p d", t=t, p=p)
+        else:
+            tokens = frame_tokens(cls, patches)
+            for block in self.blocks:
+                tokens = block(tokens)
+                by_frame = rearrange(tokens, "(b t) n d -> b t n d", b=b)
+                yield by_frame[:, :, 0], by_frame[:, :, 1:]
 
     def embed_clip(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
         """What the head sees: [B,n,3,y,x] -> [B,D]; see `encode`."""
-        cls, _ = self.encode(x, positions)
+        return self._read(self.encode(x, positions)[0])
+
+    def _read(self, cls: torch.Tensor) -> torch.Tensor:
         clip_embedding: torch.Tensor = self.norm(cls.mean(dim=1))
         return clip_embedding
 
@@ -274,11 +302,23 @@ class TimeSformer(nn.Module):
         Returns:
             Logits [B,K].
         """
-        side = self.config.side
         if positions is None:
             positions = torch.arange(embeddings.shape[1], device=embeddings.device)
-        x = rearrange(embeddings, "b n (c y x) -> b n c y x", c=3, y=side, x=side)
-        return self(x, positions)  # type: ignore[no-any-return]
+        return self(self._pictures(embeddings), positions)  # type: ignore[no-any-return]
+
+    def classify_depths(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """The head on CLS after each layer: [B,n,3*S*S] -> logits [L,B,K].
+
+        The last is `classify`. The head was trained on the last layer alone: what it says of an
+        earlier one is a reading, not an answer.
+        """
+        slots = torch.arange(embeddings.shape[1], device=embeddings.device)
+        layers = self.encode_by_layer(self._pictures(embeddings), slots)
+        return torch.stack([self.head(self._read(cls)) for cls, _ in layers])
+
+    def _pictures(self, embeddings: torch.Tensor) -> torch.Tensor:
+        side = self.config.side
+        return rearrange(embeddings, "b n (c y x) -> b n c y x", c=3, y=side, x=side)
 
     def forward(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
         """Input x [B,n,3,y,x] -> logits [B,K]; see `encode`."""

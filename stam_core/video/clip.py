@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
-from stam_core.types import Clip, Progress, VideoInfo
+from stam_core.types import Clip, OfficialRule, Progress, VideoInfo
 from stam_core.video.container import display_name
 from stam_core.video.decode import DecodedFrames, decode_frames, describe
 from stam_core.video.decode_scan import VideoScan, scan_video
@@ -29,6 +29,7 @@ def open_clip(
     policy: str = "uniform",
     span_seconds: tuple[float, float] | None = None,
     official_fps: float | None = None,
+    official_rule: OfficialRule = "stepped",
     short_side: int = DEFAULT_SHORT_SIDE,
     progress: Progress | None = None,
 ) -> Clip:
@@ -40,6 +41,7 @@ def open_clip(
         policy: a key of SAMPLING_POLICIES.
         span_seconds: (start, end) in seconds from the first frame; None: the whole clip.
         official_fps: frames per second of the authors' loader, for the policy "official".
+        official_rule: how that loader lays the frames.
         short_side: pixels; frames are scaled down to it (never up) as soon as they are decoded.
         progress: told what is being done and the share done.
 
@@ -59,6 +61,7 @@ def open_clip(
             policy=policy,
             span_seconds=span_seconds,
             official_fps=official_fps,
+            official_rule=official_rule,
         )
         decoded = decode_frames(
             path, choice.indices, scan=scan, short_side=short_side, progress=progress
@@ -105,6 +108,7 @@ def clip_from_array(
     policy: str = "uniform",
     span_seconds: tuple[float, float] | None = None,
     official_fps: float | None = None,
+    official_rule: OfficialRule = "stepped",
     short_side: int = DEFAULT_SHORT_SIDE,
 ) -> Clip:
     """Make a clip from frames that are already in memory, by the same sampling rules.
@@ -116,6 +120,7 @@ def clip_from_array(
         policy: a key of SAMPLING_POLICIES.
         span_seconds: (start, end) in seconds from the first frame; None: all of it.
         official_fps: frames per second of the authors' loader, for the policy "official".
+        official_rule: how that loader lays the frames.
         short_side: pixels; frames are scaled down to it (never up).
 
     Raises:
@@ -132,6 +137,7 @@ def clip_from_array(
         policy=policy,
         span_seconds=span_seconds,
         official_fps=official_fps,
+        official_rule=official_rule,
     )
     chosen = np.stack(
         [shrink_frame(np.ascontiguousarray(frames[i]), short_side) for i in choice.indices]

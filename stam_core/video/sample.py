@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stam_core.errors import SamplingError, UnknownNameError
+from stam_core.types import OfficialRule
+from stam_core.video.sample_spread import REFERENCE_FPS, spread_indices
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,8 @@ class SamplingPolicy:
 
     title: str
     help: str  # one sentence for menus and --help
-    choose: Callable[
-        [int, int, float, float | None], FrameChoice
-    ]  # (n_frames, num_frames, fps, official_fps)
+    # (n_frames, num_frames, fps, official_fps, official_rule)
+    choose: Callable[[int, int, float, float | None, OfficialRule], FrameChoice]
 
 
 def uniform_indices(
@@ -166,6 +167,7 @@ def sample_frames(
     policy: str = "uniform",
     span_seconds: tuple[float, float] | None = None,
     official_fps: float | None = None,
+    official_rule: OfficialRule = "stepped",
 ) -> FrameChoice:
     """Choose T frames of a video and say what is unusual about the choice.
 
@@ -176,6 +178,7 @@ def sample_frames(
         policy: a key of SAMPLING_POLICIES.
         span_seconds: (start, end) to stay within; None: the whole clip.
         official_fps: frames per second of the authors' loader; needed by the policy "official".
+        official_rule: how that loader lays the frames.
 
     Raises:
         SamplingError: the frames asked for do not exist.
@@ -187,10 +190,10 @@ def sample_frames(
     _check_counts(n_frames, num_frames)
     choose = SAMPLING_POLICIES[policy].choose
     if span_seconds is None:
-        choice = choose(n_frames, num_frames, fps, official_fps)
+        choice = choose(n_frames, num_frames, fps, official_fps, official_rule)
         return FrameChoice(choice.indices, choice.notes or _few("The clip", n_frames, num_frames))
     first, stop = span_range(frame_seconds, span_seconds)
-    choice = choose(stop - first, num_frames, fps, official_fps)
+    choice = choose(stop - first, num_frames, fps, official_fps, official_rule)
     end = frame_seconds[stop] if stop < n_frames else frame_seconds[-1] + 1 / fps
     part = (
         f"Only the part from {frame_seconds[first]:.2f} s to {end:.2f} s of the clip is used "
@@ -201,20 +204,22 @@ def sample_frames(
 
 
 def _choose_uniform(
-    n_frames: int, num_frames: int, fps: float, official_fps: float | None
+    n_frames: int, num_frames: int, fps: float, official_fps: float | None, rule: OfficialRule
 ) -> FrameChoice:
-    del fps, official_fps  # the rule looks at counts alone
+    del fps, official_fps, rule  # the rule looks at counts alone
     return FrameChoice(tuple(uniform_indices(n_frames, num_frames)))
 
 
 def _choose_official(
-    n_frames: int, num_frames: int, fps: float, official_fps: float | None
+    n_frames: int, num_frames: int, fps: float, official_fps: float | None, rule: OfficialRule
 ) -> FrameChoice:
     if official_fps is None:
         raise SamplingError(
             'The policy "official" needs the frame rate of the authors\' loader, and this model '
             'states none. Use "uniform".'
         )
+    if rule == "spread":
+        return _choose_spread(n_frames, num_frames, fps, official_fps)
     indices = official_indices(n_frames, fps, num_frames, official_fps)
     needed_seconds = num_frames / official_fps
     if indices is not None:
@@ -233,6 +238,21 @@ def _choose_official(
     return FrameChoice(tuple(clamped), (note,))
 
 
+def _choose_spread(n_frames: int, num_frames: int, fps: float, official_fps: float) -> FrameChoice:
+    rate = round(REFERENCE_FPS / official_fps)
+    indices = spread_indices(n_frames, fps, num_frames, rate)
+    seen_seconds, seconds = num_frames / official_fps, n_frames / fps
+    notes: tuple[str, ...] = ()
+    if seconds > seen_seconds * 1.05:  # as above
+        notes = (f"Only the first {seen_seconds:.3g} s are seen, as by the official loader.",)
+    elif len(set(indices)) < num_frames:
+        notes = (
+            f"The official loader spreads its frames over {seen_seconds:.3g} s, and there are "
+            f"{seconds:.2f} s ({_frames(n_frames)}): the last frame repeats.",
+        )
+    return FrameChoice(tuple(indices), notes)
+
+
 SAMPLING_POLICIES: dict[str, SamplingPolicy] = {
     "uniform": SamplingPolicy(
         "Whole clip, evenly",
@@ -241,7 +261,8 @@ SAMPLING_POLICIES: dict[str, SamplingPolicy] = {
     ),
     "official": SamplingPolicy(
         "As the authors evaluate",
-        "From the first frame at the authors' fixed rate, a span of 10 s; the rest is not seen.",
+        "From the first frame over a span of fixed length (STAM: 10 s), as the authors' loader "
+        "does; the rest is not seen.",
         _choose_official,
     ),
 }
