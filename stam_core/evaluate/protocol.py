@@ -86,6 +86,8 @@ def decode_clip(path: Path, protocol: Protocol) -> DecodedClip:
             policy=protocol.name,
             official_fps=protocol.official_fps,
             short_side=protocol.short_side,
+            # The authors' loader takes pixels as they are stored, square or not.
+            pixels="stored" if protocol.name == "official" else "square",
         )
         pixels = _pixels(clip.frames, protocol.preprocessing)
     except StamError as error:
