@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from stam_core.errors import SamplingError, UnknownNameError, VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.video import clip_from_array, open_clip, probe
 from stam_core.video import decode as decode_module
 from stam_core.video import decode_decord as decord_module
 from stam_core.video import decode_pyav as pyav_module
-from stam_core.video.limits import VideoLimits, default_limits
 from stam_core.video.source import VideoFile, display_name
 
 BITS = 12  # a counter frame shows its index as twelve black or white blocks, lowest bit first

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Clip, Progress, VideoInfo
 from stam_core.video.decode import DecodedFrames, decode_frames, describe
 from stam_core.video.decode_scan import VideoScan, scan_video
-from stam_core.video.limits import VideoLimits, default_limits
 from stam_core.video.sample import FrameChoice, sample_frames
 from stam_core.video.shrink import shrink_frame
 from stam_core.video.source import VideoFile

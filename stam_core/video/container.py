@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from stam_core.errors import VideoError
-from stam_core.video.limits import VideoLimits
+from stam_core.limits import VideoLimits
 from stam_core.video.movie_boxes import refers_to_other_files
 from stam_core.video.source import WHAT_TO_CHOOSE, VideoFile
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Progress, VideoInfo
 from stam_core.video.decode_decord import DecordError, decode_decord, objection_to_decord
 from stam_core.video.decode_pyav import PyavPass, decode_pyav
 from stam_core.video.decode_scan import VideoScan, scan_video
-from stam_core.video.limits import VideoLimits, default_limits
 from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)

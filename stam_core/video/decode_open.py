@@ -19,8 +19,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits
 from stam_core.video.container import Container, check_picture_size
-from stam_core.video.limits import VideoLimits
 from stam_core.video.source import WHAT_TO_CHOOSE, VideoFile
 
 ALPHA_DECODERS = {"vp9": "libvpx-vp9", "vp8": "libvpx"}  # FFmpeg's own ones ignore transparency

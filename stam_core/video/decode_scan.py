@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits
 from stam_core.video.container import Container, check_picture_size, sniff_container
 from stam_core.video.decode_open import Track, is_cover, open_track, quarter_turns, read_packets
 from stam_core.video.decode_remarks import (
@@ -23,7 +24,6 @@ from stam_core.video.decode_remarks import (
     square_size,
     time_remarks,
 )
-from stam_core.video.limits import VideoLimits
 from stam_core.video.source import VideoFile
 
 FALLBACK_FPS = 25.0  # where a file states neither a frame rate nor times
