@@ -130,12 +130,18 @@ class Engines:
 
     def _make(self, key: str, progress: Progress | None) -> Engine:
         if key in MODELS:
-            return Engine(key, cache_bytes=CACHE_BYTES, progress=progress)
+            return Engine(key, cache_bytes=CACHE_BYTES, decoding="apart", progress=progress)
         with self._lock:
             entry = self._files.get(key)
         if entry is None or not entry[1].is_file():
             raise WeightsError(text.MODEL_GONE)
-        return Engine(entry[0], weights=entry[1], cache_bytes=CACHE_BYTES, progress=progress)
+        return Engine(
+            entry[0],
+            weights=entry[1],
+            cache_bytes=CACHE_BYTES,
+            decoding="apart",
+            progress=progress,
+        )
 
     def _forget_oldest(self) -> None:
         others = [key for key in self._ready if key != EMBEDDED]

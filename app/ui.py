@@ -11,11 +11,11 @@ from app.backstage import Backstage
 from app.compare_tab import build_compare_tab
 from app.frame_lab_tab import build_frame_lab_tab
 from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
+from stam_core.limits import default_limits
 
 KEPT_SECONDS = 3600  # uploads are deleted after this
 QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
 SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB
-UPLOAD_LIMIT = "50mb"  # per file
 
 SYSTEM_FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]  # nothing to fetch
 MONO_FONTS = ["ui-monospace", "Consolas", "monospace"]
@@ -94,7 +94,7 @@ def launch_settings(host: str, port: int) -> dict[str, Any]:
         "server_name": host,
         "server_port": port,
         "run_history": False,  # else every event's inputs and outputs stay in the browser
-        "max_file_size": UPLOAD_LIMIT,
+        "max_file_size": f"{default_limits().max_upload_mib}mb",
         "show_error": False,
         "strict_cors": True,
         "enable_monitoring": False,

@@ -24,6 +24,7 @@ from stam_core.models import load_model
 from stam_core.record import Subject, VideoModel, embeds_frames
 from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress, Target
 from stam_core.video import clip_from_array, crop_box, open_clip, preprocess
+from stam_core.video.apart import default_pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -98,6 +99,7 @@ class Engine:
         device: str = "auto",
         dtype: str = "auto",
         cache_bytes: int = CACHE_BYTES,
+        decoding: Literal["here", "apart"] = "here",
         progress: Progress | None = None,
     ) -> None:
         """Load a model.
@@ -109,13 +111,18 @@ class Engine:
             dtype: "auto", "float32", "bfloat16" or "float16", of all but a temporal stage, which
                 is always float32; "auto" is float32 where a model has no such stage.
             cache_bytes: Bound on the memory kept for decoded clips and recordings.
+            decoding: "here": files are decoded in this process; "apart": in one of its own, for
+                files nobody vouches for (docs/SECURITY.md).
             progress: Called with a sentence and a share in [0,1] while weights are fetched.
 
         Raises:
             UnknownNameError: No such model.
             WeightsError: The weights are not there, unreadable, or another model's.
-            ParameterError: No such device or type.
+            ParameterError: No such device or type, or way of decoding.
         """
+        if decoding not in ("here", "apart"):
+            raise UnknownNameError("way of decoding", decoding, ["here", "apart"])
+        self.decoding = decoding
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         loaded = load_model(model, weights=weights, progress=progress)
@@ -145,6 +152,7 @@ class Engine:
         span_seconds: tuple[float, float] | None = None,
         fps: float = 25.0,
         progress: Progress | None = None,
+        cancel: threading.Event | None = None,
     ) -> Clip:
         """Decode the frames this model looks at.
 
@@ -154,6 +162,7 @@ class Engine:
             span_seconds: (start, end) of the part to look at; None: all of it.
             fps: Frames per second of an array.
             progress: Called with a sentence and a share in [0,1].
+            cancel: Once set, decoding apart ends at once; decoding here runs to its end.
 
         Raises:
             VideoError: Not a video that can be decoded.
@@ -175,7 +184,10 @@ class Engine:
             known = self._clips.get(key)
         if known is not None:
             return known
-        clip = open_clip(path, progress=progress, **options)
+        if self.decoding == "apart":
+            clip = default_pool().open_clip(path, progress=progress, cancel=cancel, **options)
+        else:
+            clip = open_clip(path, progress=progress, **options)
         with self._lock:
             _remember(self._clips, key, clip)
         return clip

@@ -67,6 +67,7 @@ class VideoInfo:
     container: str
     decoder: Literal["decord", "pyav", "array"]
     decoder_reason: str = ""  # why this decoder, in a few words
+    notes: tuple[str, ...] = ()  # sentences on what is unusual about its pictures or times
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from stam_core.errors import SamplingError, UnknownNameError, VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.video import clip_from_array, open_clip, probe
 from stam_core.video import decode as decode_module
 from stam_core.video import decode_decord as decord_module
 from stam_core.video import decode_pyav as pyav_module
-from stam_core.video.container import display_name
+from stam_core.video.source import VideoFile, display_name
 
 BITS = 12  # a counter frame shows its index as twelve black or white blocks, lowest bit first
 WIDTH, HEIGHT = 4 * 40, 3 * 40
@@ -100,13 +101,12 @@ def test_few_full_size_frames_wait_to_be_scaled_down(monkeypatch):
             assert len(read) - len(shrunk) <= decord_module.MAX_WAITING + 1
             return Frame()
 
-    def slow(frame, short_side):
+    def slow(frame):
         time.sleep(0.01)
-        shrunk.append(short_side)
+        shrunk.append(len(read))
         return frame
 
-    monkeypatch.setattr(decord_module, "shrink_frame", slow)
-    frames = decord_module._read_and_shrink(Reader(), range(12), 3, None)
+    frames = decord_module._read_and_shrink(Reader(), range(12), slow, None)
     assert list(frames) == read == list(range(12))
 
 
@@ -160,9 +160,11 @@ def test_a_file_that_decord_miscounts_goes_to_pyav(counter, monkeypatch, caplog)
 
 
 def test_a_miscounting_scan_is_corrected_by_decoding(counter, monkeypatch):
-    real = decode_module.scan_video(counter)
+    real = decode_module.scan_video(VideoFile.at(counter), default_limits())
     fields = dict(real.__dict__, frame_seconds=np.arange(310) / 25, stamps=np.empty(0, np.int64))
-    monkeypatch.setattr("stam_core.video.clip.scan_video", lambda path: type(real)(**fields))
+    monkeypatch.setattr(
+        "stam_core.video.clip.scan_video", lambda file, limits: type(real)(**fields)
+    )
     clip = open_clip(counter, num_frames=16)
     assert clip.info.n_frames == 300
     assert shown(clip) == clip.frame_indices.tolist()
@@ -204,10 +206,24 @@ def test_pictures_beyond_the_limit_are_refused(tmp_path):
         open_clip(path, num_frames=1)
 
 
-def test_videos_beyond_the_limit_are_refused(counter, monkeypatch):
-    monkeypatch.setattr("stam_core.video.decode_scan.MAX_SECONDS", 3.6)
-    with pytest.raises(VideoError, match=r"0\.0 hours long; at most 0\.001 hours"):
-        probe(counter)
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_seconds": 3.6}, r"0\.0 hours long; at most 0\.001 hours"),
+        ({"max_frames": 299}, "more than 299 frames"),
+        ({"max_side": 159}, "160 x 120 pixels; at most 159 x 159"),
+        ({"max_pixels": 19_000}, "160 x 120 pixels; at most 19000 pixels in all"),
+    ],
+)
+def test_videos_beyond_the_limit_are_refused(counter, limits, message):
+    with pytest.raises(VideoError, match=message):
+        probe(counter, limits=VideoLimits(**limits))
+
+
+@pytest.mark.usefixtures("without_decord")
+def test_decoding_on_and_on_is_refused(counter):
+    with pytest.raises(VideoError, match="more than 250 frames would have to be decoded"):
+        open_clip(counter, num_frames=300, limits=VideoLimits(max_decoded_frames=250))
 
 
 def test_small_frames_are_not_enlarged(counter):
@@ -342,7 +358,7 @@ def test_every_real_clip_opens_as_the_manifest_says(shared):
         rows = list(csv.DictReader(file))
     assert len(rows) == 29
     for row in rows:
-        clip = open_clip(shared / "clips" / row["file"], num_frames=16)
+        clip = open_clip(shared / "clips" / row["file"], num_frames=16, pixels="stored")
         width, height = (int(side) for side in row["wxh"].split("x"))
         anticlockwise = int(row["rotation"] or 0)
         if anticlockwise % 180:

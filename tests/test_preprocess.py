@@ -11,7 +11,8 @@ from torchvision import transforms
 
 from stam_core.errors import ParameterError
 from stam_core.types import Preprocessing
-from stam_core.video.preprocess import crop_box, preprocess, short_side_size, shrink_frame
+from stam_core.video.preprocess import crop_box, preprocess
+from stam_core.video.shrink import short_side_size, shrink_frame
 
 CROP = Preprocessing(resize_side=36, side=32)
 SQUISH = Preprocessing(resize_side=32, side=32, fit="squish")

@@ -36,6 +36,7 @@ from stam_core.render.repeat import Question, bare_name
 from stam_core.render.report import render_report, write_report
 from stam_core.render.words import one_line
 from stam_core.types import Clip, ModelInfo
+from stam_core.video.apart import default_pool
 from stam_core.video.encode import write_mp4
 
 OK = 0
@@ -181,12 +182,15 @@ def _each_clip(options: argparse.Namespace, work: Work) -> int:
 
 def _open_engine(options: argparse.Namespace) -> Engine:
     ask_before_download(options)
+    if options.decoding == "apart":
+        default_pool().warm_up()  # while torch and the model are loaded
     with progress_line() as progress:
         return Engine(
             options.model,
             device=options.device,
             dtype=options.dtype,
             weights=options.weights,
+            decoding=options.decoding,
             progress=progress,
         )
 

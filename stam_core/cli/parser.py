@@ -16,11 +16,15 @@ from stam_core.cli.flags import (
 from stam_core.cli.score import SCORE_EXAMPLES, add_score_flags
 from stam_core.cli.train import TRAIN_EXAMPLES, add_train_flags
 from stam_core.errors import StamError
+from stam_core.limits import describe_limits
 
 PROGRAM = "python -m stam_core"
 DESCRIPTION = """\
 See what a space-time transformer thinks is happening in a clip, and which frames and patches made
 it think so."""
+LIMITS = f"""\
+limits on a clip, each from an environment variable (with its default):
+{describe_limits()}"""
 EXAMPLES = f"""\
 examples:
   {PROGRAM} predict clip.mp4
@@ -44,6 +48,8 @@ examples:
   {PROGRAM} predict clip.mp4 --model stam-16 --weights stam_16.pth --sampling official
   {PROGRAM} predict long.mp4 --span 12.5 17 --out results
   {PROGRAM} predict -- -clip-with-a-dash.mp4
+
+{LIMITS}
 """
 EXPLAIN_EXAMPLES = f"""\
 With --out each clip leaves a strip figure (PNG or PDF), an overlay film (MP4) and every number
@@ -55,6 +61,8 @@ examples:
   {PROGRAM} explain clip.mp4 --method temporal-attention --json
   {PROGRAM} explain clip.mp4 --report --gif --out results
   {PROGRAM} explain clip.mp4 --opacity 0.4 --colours inferno --figure pdf --out results
+
+{{limits}}
 """
 MODELS_EXAMPLES = f"""\
 examples:
@@ -103,7 +111,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     # Drawn from the registries only when needed: they load torch, which takes seconds.
     chosen = next((word for word in arguments if not word.startswith("-")), None)
     if chosen == "explain":
-        explain.epilog = EXPLAIN_EXAMPLES.format(method=add_method_flags(explain, arguments))
+        explain.epilog = EXPLAIN_EXAMPLES.format(
+            method=add_method_flags(explain, arguments), limits=LIMITS
+        )
     elif chosen == "train":
         add_train_flags(train)
     try:
@@ -176,6 +186,13 @@ def _add_clip_flags(parser: Parser, *, n_clips: Literal["*", "+"]) -> None:
         type=float,
         metavar=("START", "END"),
         help="only this part of the clip, in seconds",
+    )
+    group.add_argument(
+        "--decoding",
+        choices=("apart", "here"),
+        default="apart",
+        help="apart: in a process that can do nothing else, for files nobody vouches for; here: "
+        "in this one (%(default)s)",
     )
 
 

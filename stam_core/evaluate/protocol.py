@@ -89,6 +89,8 @@ def decode_clip(path: Path, protocol: Protocol) -> DecodedClip:
             official_fps=protocol.official_fps,
             official_rule=protocol.official_rule,
             short_side=protocol.short_side,
+            # The authors' loader takes pixels as they are stored, square or not.
+            pixels="stored" if protocol.name == "official" else "square",
         )
         pixels = _pixels(clip.frames, protocol.preprocessing)
     except StamError as error:

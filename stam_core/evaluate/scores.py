@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stam_core.video.container import display_name
+from stam_core.video.source import display_name
 
 EXAMPLES = 3  # clips named for each reason
 TOP = 5

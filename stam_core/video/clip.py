@@ -6,19 +6,22 @@ import hashlib
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Clip, OfficialRule, Progress, VideoInfo
-from stam_core.video.container import display_name
 from stam_core.video.decode import DecodedFrames, decode_frames, describe
 from stam_core.video.decode_scan import VideoScan, scan_video
-from stam_core.video.preprocess import shrink_frame
 from stam_core.video.sample import FrameChoice, sample_frames
+from stam_core.video.shrink import shrink_frame
+from stam_core.video.source import VideoFile
 
 DEFAULT_SHORT_SIDE = 256  # pixels: the official resize of a 224-pixel model, and enough for display
+WHOLE_DIGEST_BYTES = 64 * 2**20  # larger files are known by their ends and the frames seen
 _MAX_RECOUNTS = 2  # a second disagreement means that decoding is not repeatable
 
 
@@ -31,9 +34,13 @@ def open_clip(
     official_fps: float | None = None,
     official_rule: OfficialRule = "stepped",
     short_side: int = DEFAULT_SHORT_SIDE,
+    pixels: Literal["square", "stored"] = "square",
+    limits: VideoLimits | None = None,
     progress: Progress | None = None,
 ) -> Clip:
-    """Open a video file and decode the frames a model will see.
+    """Open a video file and decode the frames a model will see, in this process.
+
+    `stam_core.video.apart` does the same in a process of its own, for files nobody vouches for.
 
     Args:
         path: the file; the content decides what it is, not the name.
@@ -43,6 +50,9 @@ def open_clip(
         official_fps: frames per second of the authors' loader, for the policy "official".
         official_rule: how that loader lays the frames.
         short_side: pixels; frames are scaled down to it (never up) as soon as they are decoded.
+        pixels: "square": as players show them; "stored": as the authors' loaders take them, which
+            overlook that a file's pixels may be wider than high.
+        limits: on what it may cost; None: those of the environment.
         progress: told what is being done and the share done.
 
     Raises:
@@ -50,8 +60,55 @@ def open_clip(
         SamplingError: the frames asked for do not exist.
         UnknownNameError: no such policy.
     """
-    path = Path(path)
-    scan = scan_video(path)
+    return open_file(
+        VideoFile.at(path),
+        num_frames=num_frames,
+        policy=policy,
+        span_seconds=span_seconds,
+        official_fps=official_fps,
+        official_rule=official_rule,
+        short_side=short_side,
+        pixels=pixels,
+        limits=limits or default_limits(),
+        progress=progress,
+    )
+
+
+def open_file(
+    file: VideoFile,
+    *,
+    num_frames: int,
+    policy: str,
+    span_seconds: tuple[float, float] | None,
+    official_fps: float | None,
+    official_rule: OfficialRule,
+    short_side: int,
+    pixels: Literal["square", "stored"],
+    limits: VideoLimits,
+    progress: Progress | None = None,
+) -> Clip:
+    """As `open_clip`, of a file that somebody else may have opened.
+
+    Args:
+        file: with or without a descriptor.
+        num_frames: T.
+        policy: a key of SAMPLING_POLICIES.
+        span_seconds: (start, end) in seconds from the first frame; None: the whole clip.
+        official_fps: frames per second of the authors' loader.
+        official_rule: how that loader lays the frames.
+        short_side: pixels.
+        pixels: "square" or "stored".
+        limits: on what it may cost.
+        progress: told what is being done and the share done.
+
+    Raises:
+        VideoError: the file is not a video that can be shown.
+        SamplingError: the frames asked for do not exist.
+        UnknownNameError: no such policy.
+    """
+    scan = scan_video(file, limits)
+    if pixels == "stored":
+        scan = replace(scan, pixel_aspect=1.0)
     recounted = False
     for _ in range(_MAX_RECOUNTS):
         choice = sample_frames(
@@ -63,23 +120,21 @@ def open_clip(
             official_fps=official_fps,
             official_rule=official_rule,
         )
-        decoded = decode_frames(
-            path, choice.indices, scan=scan, short_side=short_side, progress=progress
-        )
+        decoded = decode_frames(choice.indices, scan=scan, short_side=short_side, progress=progress)
         if decoded.recount is None:
             break
         scan, recounted = replace(scan, frame_seconds=decoded.recount), True
     else:
         raise VideoError(
-            f'"{display_name(path)}" decodes differently each time: it is damaged. Save it again.'
+            f'"{file.name}" decodes differently each time: it is damaged. Save it again.'
         )
     return Clip(
         frames=decoded.frames,
         frame_indices=np.array(choice.indices, np.int64),
         seconds=scan.frame_seconds[list(choice.indices)],
         info=describe(scan, decoded.decoder, decoded.reason),
-        digest=_digest(_file_digest(path), choice, short_side),
-        notes=(*choice.notes, *_decoding_notes(scan, decoded, recounted)),
+        digest=_file_digest(file, decoded, choice, short_side, pixels),
+        notes=(*choice.notes, *_decoding_notes(scan, decoded, recounted), *scan.remarks),
     )
 
 
@@ -175,9 +230,13 @@ def _check_array(frames: NDArray[np.uint8], fps: float) -> None:
         raise VideoError(f"The frame rate must be above 0; got {fps:g}.")
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _file_digest(
+    file: VideoFile, decoded: DecodedFrames, choice: FrameChoice, short_side: int, pixels: str
+) -> str:
+    more = () if pixels == "square" else (pixels,)
+    if file.n_bytes() > WHOLE_DIGEST_BYTES:  # what is not read must show in what came out
+        more = (*more, hashlib.sha256(decoded.frames.tobytes()).hexdigest())
+    return _digest(file.digest(WHOLE_DIGEST_BYTES), choice, short_side, *more)
 
 
 def _digest(source: str, choice: FrameChoice, short_side: int, *more: str) -> str:

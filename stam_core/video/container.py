@@ -7,17 +7,15 @@ addresses. Only the containers listed here reach a decoder, each with its own de
 from __future__ import annotations
 
 import struct
-import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits
+from stam_core.video.movie_boxes import refers_to_other_files
+from stam_core.video.source import WHAT_TO_CHOOSE, VideoFile
 
 HEAD_BYTES = 4096  # enough for every signature below
 TS_PACKET_BYTES = 188  # MPEG transport stream: a sync byte 0x47 every 188 bytes
-MAX_SIDE = 8192  # pixels; larger pictures are refused
-NAME_LENGTH = 60  # characters of a file name repeated in a message
-WHAT_TO_CHOOSE = "Choose an mp4, mov, mkv, webm, avi or gif file."
 
 
 @dataclass(frozen=True)
@@ -77,53 +75,31 @@ _IMAGE_BRANDS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")
 _RIFF_OTHERS = {b"WAVE": "a sound file: it has no video track", b"WEBP": "a picture (WebP)"}
 
 
-def display_name(path: Path) -> str:
-    """The file's name as a message may show it: no folders, no control characters, not too long.
-
-    Args:
-        path: any path; its name is untrusted text.
-    """
-    kept = "".join(c for c in path.name if unicodedata.category(c)[0] != "C")
-    return kept if len(kept) <= NAME_LENGTH else kept[: NAME_LENGTH - 1] + "…"
-
-
-def sniff_container(path: Path) -> Container:
+def sniff_container(file: VideoFile, limits: VideoLimits) -> Container:
     """Decide from the first bytes which container a file is.
 
     Args:
-        path: a file; its extension plays no part.
+        file: its extension plays no part.
+        limits: on the size of pictures.
 
     Raises:
-        VideoError: the file is absent, unreadable, empty, or not an accepted video container.
+        VideoError: the file is absent, unreadable, empty, not an accepted video container, or one
+            whose pictures are said to lie in other files.
     """
-    head = _read_head(path)
-    name = display_name(path)
+    head = file.head(HEAD_BYTES)
     if not head:
-        raise VideoError(f'"{name}" is empty (0 bytes). Choose a file that holds a video.')
+        raise VideoError(f'"{file.name}" is empty (0 bytes). Choose a file that holds a video.')
     container = _container_of(head)
     if container is None:
-        raise VideoError(f'"{name}" is not a video but {_describe(head)}. {WHAT_TO_CHOOSE}')
+        raise VideoError(f'"{file.name}" is not a video but {_describe(head)}. {WHAT_TO_CHOOSE}')
     if container.demuxer == "gif":
-        _check_gif_canvas(head, name)
-    return container
-
-
-def _read_head(path: Path) -> bytes:
-    name = display_name(path)
-    try:
-        if path.is_dir():
-            raise VideoError(f'"{name}" is a folder. Choose one video file inside it.')
-        if not path.exists():
-            raise VideoError(f'There is no file "{name}" at that place. Check the path.')
-        if not path.is_file():
-            raise VideoError(f'"{name}" is not an ordinary file. {WHAT_TO_CHOOSE}')
-        with path.open("rb") as file:
-            return file.read(HEAD_BYTES)
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name
-        reason = getattr(error, "strerror", None) or "its name is not valid"
+        _check_gif_canvas(head, file.name, limits)
+    if container is MOV and refers_to_other_files(file):
         raise VideoError(
-            f'"{name}" cannot be read ({reason}). Check its name and permissions.'
-        ) from error
+            f'"{file.name}" does not hold its pictures itself but points to another file. Export '
+            "it as a self-contained movie first."
+        )
+    return container
 
 
 def _container_of(head: bytes) -> Container | None:
@@ -160,29 +136,35 @@ def _is_utf8(head: bytes) -> bool:
     return True
 
 
-def _check_gif_canvas(head: bytes, name: str) -> None:
+def _check_gif_canvas(head: bytes, name: str, limits: VideoLimits) -> None:
     # A GIF of 80 bytes may claim 65535 x 65535 pixels, and a decoder would allocate them.
     if len(head) < 10:
         raise VideoError(f'"{name}" is a damaged GIF without any picture. {WHAT_TO_CHOOSE}')
     width, height = struct.unpack("<HH", head[6:10])
-    check_picture_size(width, height, name)
+    check_picture_size(width, height, name, limits)
 
 
-def check_picture_size(width: int, height: int, name: str) -> None:
+def check_picture_size(width: int, height: int, name: str, limits: VideoLimits) -> None:
     """Refuse pictures without area and pictures too large to decode safely.
 
     Args:
         width: pixels.
         height: pixels.
         name: the file's name as shown to the person.
+        limits: the longest side and the largest area.
 
     Raises:
-        VideoError: a side is 0 or longer than MAX_SIDE.
+        VideoError: a side is 0, or one is too long, or the area is too large.
     """
     if width < 1 or height < 1:
         raise VideoError(f'"{name}" states no picture size, so it is damaged. {WHAT_TO_CHOOSE}')
-    if max(width, height) > MAX_SIDE:
+    accepted = None
+    if max(width, height) > limits.max_side:
+        accepted = f"{limits.max_side} x {limits.max_side}"
+    elif width * height > limits.max_pixels:
+        accepted = f"{limits.max_pixels} pixels in all"
+    if accepted is not None:
         raise VideoError(
-            f'"{name}" claims pictures of {width} x {height} pixels; at most '
-            f"{MAX_SIDE} x {MAX_SIDE} are accepted. Scale the video down first."
+            f'"{name}" claims pictures of {width} x {height} pixels; at most {accepted} are '
+            "accepted. Scale the video down first."
         )

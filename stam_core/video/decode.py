@@ -2,7 +2,7 @@
 
 decord goes first where a scan finds nothing against it (exact seeking: little of a long clip is
 decoded); PyAV takes everything else, and takes over whenever decord fails or disagrees with the
-scan. `decode_frames` is the seam where decoding could move into a process of its own.
+scan.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stam_core.errors import VideoError
+from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Progress, VideoInfo
-from stam_core.video.container import display_name
 from stam_core.video.decode_decord import DecordError, decode_decord, objection_to_decord
 from stam_core.video.decode_pyav import PyavPass, decode_pyav
 from stam_core.video.decode_scan import VideoScan, scan_video
+from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +44,17 @@ class DecodedFrames:
     recount: NDArray[np.float64] | None
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: str | Path, *, limits: VideoLimits | None = None) -> VideoInfo:
     """Say what a video file holds, from its content alone.
 
     Args:
         path: the file.
+        limits: on what it may cost; None: those of the environment.
 
     Raises:
         VideoError: not a video, or nothing in it can be shown.
     """
-    scan = scan_video(Path(path))
+    scan = scan_video(VideoFile.at(path), limits or default_limits())
     objection = objection_to_decord(scan)
     if objection is None:
         return describe(scan, "decord", NO_OBJECTION)
@@ -80,11 +82,11 @@ def describe(scan: VideoScan, decoder: DecoderName, reason: str) -> VideoInfo:
         container=scan.container.title,
         decoder=decoder,
         decoder_reason=reason,
+        notes=scan.remarks,
     )
 
 
 def decode_frames(
-    path: Path,
     indices: Sequence[int],
     *,
     scan: VideoScan,
@@ -94,7 +96,6 @@ def decode_frames(
     """Fetch chosen frames, upright and scaled down.
 
     Args:
-        path: the file.
         indices: [T] wanted frames in display order; may repeat.
         scan: of the file.
         short_side: pixels; larger frames are scaled down to it, smaller ones left alone.
@@ -115,15 +116,15 @@ def decode_frames(
     if found.true_seconds is not None and len(found.true_seconds) != scan.n_frames:
         nothing = np.empty((0, 0, 0, 3), np.uint8)
         return DecodedFrames(nothing, "pyav", reason, found.n_bad_packets, found.true_seconds)
-    kept = _complete(found, indices, path)
+    kept = _complete(found, indices, scan.file.name)
     return DecodedFrames(_in_order(kept, indices), "pyav", reason, found.n_bad_packets, None)
 
 
-def _complete(found: PyavPass, indices: Sequence[int], path: Path) -> dict[int, NDArray[np.uint8]]:
+def _complete(found: PyavPass, indices: Sequence[int], name: str) -> dict[int, NDArray[np.uint8]]:
     missing = sorted(set(indices) - set(found.frames))
     if missing:
         raise VideoError(
-            f'Frame {missing[0]} of "{display_name(path)}" cannot be decoded: the file is damaged. '
+            f'Frame {missing[0]} of "{name}" cannot be decoded: the file is damaged. '
             "Save or download it again."
         )
     return found.frames

@@ -8,8 +8,9 @@ are scaled inside the decoder.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from stam_core.types import Progress
 from stam_core.video.container import MATROSKA, MOV
 from stam_core.video.decode_pyav import LARGE_PIXELS
 from stam_core.video.decode_scan import VideoScan
-from stam_core.video.preprocess import short_side_size, shrink_frame
+from stam_core.video.shrink import short_side_size, shrink_frame
 
 CONTAINERS = (MOV.demuxer, MATROSKA.demuxer)
 CODECS = ("h264", "hevc", "vp9")  # not vp8: its hidden reference frames shift the count
 DECODE_THREADS = 2  # a 3-second 720p clip opens in two thirds of the time of one thread
 SHRINK_THREADS = 2
 MAX_WAITING = 4  # full-size frames decoded ahead of being scaled down, up to 7 MB each
+IN_MEMORY_BYTES = 128 * 2**20  # of a file that decord gets as bytes; it copies them once
 MIN_WIDTH = 50  # below, some widths give a bogus fourth channel
 
 
@@ -39,13 +41,15 @@ def objection_to_decord(scan: VideoScan) -> str | None:
     Args:
         scan: of the file.
     """
-    width, height = scan.displayed_size
+    width, height = scan.stored_size
     objections = (
         (scan.container.demuxer not in CONTAINERS, f"{scan.container.title} container"),
         (scan.codec not in CODECS, f"{scan.codec} codec"),
         (scan.n_video_streams > 1, "several video tracks"),
+        (scan.has_alpha, "transparent parts"),
         (scan.n_hidden > 0, "an edit list hides frames"),
         (scan.damaged, "damaged packets"),
+        (_too_large_to_hand_over(scan), "too large to hand over in memory"),
         (len(scan.stamps) == 0, "time stamps missing or repeated"),
         (scan.start_seconds != 0, "the first frame is not at time 0"),
         (min(width, height) < MIN_WIDTH, "very small picture"),
@@ -77,7 +81,8 @@ def decode_decord(
         reader = _open_reader(scan, short_side)
         if len(reader) != scan.n_frames:
             raise DecordError(f"it counts {len(reader)} frames, the file has {scan.n_frames}")
-        return _read_and_shrink(reader, wanted, short_side, progress)
+        shrink = partial(shrink_frame, short_side=short_side, shown_size=scan.displayed_size)
+        return _read_and_shrink(reader, wanted, shrink, progress)
     except DecordError:
         raise
     except ImportError as error:
@@ -91,7 +96,7 @@ def decode_decord(
 def _read_and_shrink(
     reader: Any,  # noqa: ANN401  untyped
     wanted: Sequence[int],
-    short_side: int,
+    shrink: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     progress: Progress | None,
 ) -> dict[int, NDArray[np.uint8]]:
     """One frame is scaled down while the next is decoded: both release Python's lock."""
@@ -99,7 +104,7 @@ def _read_and_shrink(
     with ThreadPoolExecutor(SHRINK_THREADS, "shrink") as pool:
         for done, index in enumerate(wanted, start=1):
             frame = _checked(reader[index].asnumpy())
-            shrunk[index] = pool.submit(shrink_frame, frame, short_side)
+            shrunk[index] = pool.submit(shrink, frame)
             if done > MAX_WAITING:
                 shrunk[wanted[done - MAX_WAITING - 1]].result()  # full-size frames must not pile up
             if progress is not None:
@@ -107,17 +112,24 @@ def _read_and_shrink(
     return {index: frame.result() for index, frame in shrunk.items()}
 
 
+def _too_large_to_hand_over(scan: VideoScan) -> bool:
+    return scan.file.descriptor is not None and scan.file.n_bytes() > IN_MEMORY_BYTES
+
+
 def _open_reader(scan: VideoScan, short_side: int) -> Any:  # noqa: ANN401  untyped
     # No wheel on some platforms, so only when it is needed; by name because it ships no types.
     decord: Any = importlib.import_module("decord")
     decord.logging.set_level(decord.logging.QUIET)
-    width, height = scan.displayed_size
+    width, height = scan.stored_size
+    if scan.turns % 2:
+        width, height = height, width
     scaled: dict[str, int] = {}
     if width * height > LARGE_PIXELS and min(width, height) > 2 * short_side:
         scaled["width"], scaled["height"] = short_side_size(width, height, 2 * short_side)
-    return decord.VideoReader(
-        str(scan.path.absolute()), ctx=decord.cpu(0), num_threads=DECODE_THREADS, **scaled
-    )
+    # It knows no descriptors, so where there is no path to open it gets the bytes.
+    file = scan.file
+    source = str(file.path.absolute()) if file.descriptor is None else file.whole()
+    return decord.VideoReader(source, ctx=decord.cpu(0), num_threads=DECODE_THREADS, **scaled)
 
 
 def _checked(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

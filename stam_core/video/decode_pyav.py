@@ -13,20 +13,15 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from stam_core.errors import VideoError
 from stam_core.types import Progress
 from stam_core.video.container import MATROSKA, MOV
-from stam_core.video.decode_scan import (
-    VideoScan,
-    decode_packet,
-    frame_times,
-    open_stream,
-    quarter_turns,
-    read_packets,
-)
-from stam_core.video.preprocess import short_side_size, shrink_frame
+from stam_core.video.decode_open import Track, open_track, quarter_turns, read_packets
+from stam_core.video.decode_remarks import has_alpha
+from stam_core.video.decode_scan import VideoScan, frame_times
+from stam_core.video.shrink import short_side_size, shrink_frame
 
 # Above this many pixels the decoder scales to about twice the target before RGB exists.
 LARGE_PIXELS = 1920 * 1200
@@ -83,19 +78,21 @@ def _decode_in_one_pass(
     stamps: list[int | None] = []
     n_bad = 0
     last_wanted = max(wanted)
-    with open_stream(scan.path, scan.container) as (opened, stream):
-        for packet in read_packets(opened, stream):
-            frames, bad = ([], True) if packet is None else decode_packet(packet)
+    with open_track(scan.file, scan.container, scan.limits) as (opened, track):
+        for packet in read_packets(opened, track.stream):
+            frames, bad = ([], True) if packet is None else track.decode(packet)
             n_bad += bad
             for frame in frames:
                 if len(stamps) in wanted:
-                    kept[len(stamps)] = _upright_and_small(frame, short_side)
+                    kept[len(stamps)] = _upright_and_small(frame, scan, short_side)
                 stamps.append(frame.pts)
             if progress is not None:
                 progress("Decoding", min(1.0, len(stamps) / scan.n_frames))
+            if len(stamps) > scan.limits.max_decoded_frames:
+                raise _too_much_to_decode(scan)
             if not to_the_end and len(stamps) > last_wanted:
                 return PyavPass(kept, None, n_bad)
-        return PyavPass(kept, frame_times(stamps, stream).seconds, n_bad)
+        return PyavPass(kept, frame_times(stamps, track.stream).seconds, n_bad)
 
 
 def _jumping_pays(scan: VideoScan, wanted: Sequence[int]) -> bool:
@@ -120,7 +117,7 @@ def _decode_by_jumps(
 ) -> dict[int, NDArray[np.uint8]] | None:
     """The wanted frames, or None where a jump did not lead to one of them."""
     kept: dict[int, NDArray[np.uint8]] = {}
-    with open_stream(scan.path, scan.container) as (opened, stream):
+    with open_track(scan.file, scan.container, scan.limits) as (opened, track):
         decoded: Iterator[VideoFrame] = iter(())
         at_stamp: int | None = None  # of the frame decoded last
         for done, index in enumerate(wanted, start=1):
@@ -128,33 +125,46 @@ def _decode_by_jumps(
             key = int(scan.key_stamps[np.searchsorted(scan.key_stamps, stamp, side="right") - 1])
             if at_stamp is None or at_stamp < key:
                 try:
-                    opened.seek(key, stream=stream, backward=True)
+                    opened.seek(key, stream=track.stream, backward=True)
                 except (av.FFmpegError, OSError):
                     return None
-                decoded = _frames_from_here(opened, stream)
+                decoded = _frames_from_here(opened, track)
             found = next((f for f in decoded if f.pts is None or f.pts >= stamp), None)
             if found is None or found.pts != stamp:
                 return None
-            kept[index] = _upright_and_small(found, short_side)
+            kept[index] = _upright_and_small(found, scan, short_side)
             at_stamp = stamp
             if progress is not None:
                 progress("Decoding", done / len(wanted))
     return kept
 
 
-def _frames_from_here(opened: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    for packet in read_packets(opened, stream):
+def _too_much_to_decode(scan: VideoScan) -> VideoError:
+    return VideoError(
+        f'To show "{scan.file.name}" more than {scan.limits.max_decoded_frames} frames would have '
+        "to be decoded. Cut it down, or choose a part nearer to its beginning."
+    )
+
+
+def _frames_from_here(opened: InputContainer, track: Track) -> Iterator[VideoFrame]:
+    for packet in read_packets(opened, track.stream):
         if packet is not None:
-            yield from decode_packet(packet)[0]
+            yield from track.decode(packet)[0]
 
 
-def _upright_and_small(frame: VideoFrame, short_side: int) -> NDArray[np.uint8]:
+def _upright_and_small(frame: VideoFrame, scan: VideoScan, short_side: int) -> NDArray[np.uint8]:
+    """[H,W,3] as displayed: square pixels, on black, turned, scaled down."""
     turns = quarter_turns(frame)
-    if (
-        frame.width * frame.height > LARGE_PIXELS
-        and min(frame.width, frame.height) > 2 * short_side
-    ):
-        width, height = short_side_size(frame.width, frame.height, 2 * short_side)
-        frame = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    rgb = np.rot90(frame.to_ndarray(format="rgb24"), turns)
-    return shrink_frame(np.ascontiguousarray(rgb), short_side)
+    stored = frame.width, frame.height
+    colours = "rgba" if has_alpha(frame) else "rgb24"
+    if stored[0] * stored[1] > LARGE_PIXELS and min(stored) > 2 * short_side:
+        width, height = short_side_size(*stored, 2 * short_side)
+        frame = frame.reformat(width=width, height=height, format=colours, interpolation="AREA")
+    pixels: NDArray[np.uint8] = frame.to_ndarray(format=colours).astype(np.uint8, copy=False)
+    if colours == "rgba":
+        shares = pixels[..., 3:].astype(np.uint16)
+        pixels = ((pixels[..., :3] * shares + 127) // 255).astype(np.uint8)
+    upright = np.ascontiguousarray(np.rot90(pixels, turns))
+    # A frame of another size than the first is brought to that one's later.
+    shown_size = scan.displayed_size if stored == scan.stored_size else None
+    return shrink_frame(upright, short_side, shown_size)

@@ -1,38 +1,31 @@
-"""Open a container on a short lead, and read all its packets once to learn what really is in it.
-
-The demuxer is named by us, only the `file` protocol exists, and the picture size is capped inside
-the decoder. Damaged packets are skipped one by one. FFmpeg's log level is left alone: changing it
-can deadlock on damaged files.
-"""
+"""Read all packets of a video once, to learn what really is in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
-from stam_core.video.container import (
-    MAX_SIDE,
-    WHAT_TO_CHOOSE,
-    Container,
-    check_picture_size,
-    display_name,
-    sniff_container,
+from stam_core.limits import VideoLimits
+from stam_core.video.container import Container, check_picture_size, sniff_container
+from stam_core.video.decode_open import Track, is_cover, open_track, quarter_turns, read_packets
+from stam_core.video.decode_remarks import (
+    aspect_remarks,
+    has_alpha,
+    picture_remarks,
+    pixel_aspect,
+    square_size,
+    time_remarks,
 )
+from stam_core.video.source import VideoFile
 
-MAX_SECONDS = 4 * 3600.0  # longer videos are refused
-MAX_PACKETS = 2_000_000  # 4 h at 120 frames per second, with room
 FALLBACK_FPS = 25.0  # where a file states neither a frame rate nor times
 
 
@@ -40,10 +33,12 @@ FALLBACK_FPS = 25.0  # where a file states neither a frame rate nor times
 class VideoScan:
     """What one demuxing pass over the whole file found; no header is taken on trust."""
 
-    path: Path
+    file: VideoFile
     container: Container
+    limits: VideoLimits
     codec: str
     stored_size: tuple[int, int]  # (width, height) before rotation, pixels
+    pixel_aspect: float  # width of a stored pixel over its height; 1: square
     turns: int  # quarter turns anticlockwise that show a stored frame upright
     fps: float
     frame_seconds: NDArray[np.float64]  # [n] display time of each frame, ascending, first is 0
@@ -54,6 +49,8 @@ class VideoScan:
     n_video_streams: int
     n_hidden: int  # packets that an edit list hides
     damaged: bool  # damaged packets, or the end is missing
+    has_alpha: bool  # transparent parts
+    more_remarks: tuple[str, ...]  # sentences on what is unusual beside the shape of pixels
 
     @property
     def n_frames(self) -> int:
@@ -61,9 +58,14 @@ class VideoScan:
         return len(self.frame_seconds)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what is unusual about its pictures and times."""
+        return (*aspect_remarks(self.stored_size, self.pixel_aspect), *self.more_remarks)
+
+    @property
     def displayed_size(self) -> tuple[int, int]:
-        """(width, height) as displayed, pixels."""
-        width, height = self.stored_size
+        """(width, height) as displayed, square pixels."""
+        width, height = square_size(self.stored_size, self.pixel_aspect)
         return (height, width) if self.turns % 2 else (width, height)
 
 
@@ -86,9 +88,9 @@ class _Tally:
     damaged: bool = False
     first: VideoFrame | None = None
 
-    def add(self, packet: Packet[VideoStream]) -> None:
+    def add(self, packet: Packet[VideoStream], track: Track) -> None:
         if self.first is None:
-            frames, bad = decode_packet(packet)
+            frames, bad = track.decode(packet)
             self.first = frames[0] if frames else None
             self.damaged |= bad
         if packet.size == 0:  # the flushing packet at the end
@@ -102,58 +104,31 @@ class _Tally:
             self.key_stamps.append(packet.pts)
 
 
-@contextmanager
-def open_stream(path: Path, container: Container) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open the first video track that is not cover art.
-
-    Args:
-        path: the file.
-        container: as sniffed; no other demuxer is tried.
-
-    Raises:
-        VideoError: unreadable, or no such track, or no decoder for it.
-    """
-    name = display_name(path)
-    try:
-        opened = av.open(
-            # The prefix keeps names like "http:clip.mp4" from being read as addresses.
-            f"file:{path.absolute()}",
-            format=container.demuxer,
-            container_options={
-                "protocol_whitelist": "file",
-                "format_whitelist": container.demuxer,
-            },
-            metadata_errors="replace",
-        )
-    except (av.FFmpegError, UnicodeError, OSError) as error:
-        raise VideoError(
-            f'"{name}" looks like {container.title} but cannot be opened: it is damaged or '
-            "incomplete. Save or download it again."
-        ) from error
-    with opened:
-        yield opened, _video_stream(opened, name)
-
-
-def scan_video(path: Path) -> VideoScan:
+def scan_video(file: VideoFile, limits: VideoLimits) -> VideoScan:
     """Read every packet of a video once, without decoding more than the first picture.
 
     Args:
-        path: any file; its content is checked first.
+        file: any file; its content is checked first.
+        limits: on what it may cost.
 
     Raises:
         VideoError: not a video, or nothing in it can be shown, or it is too large.
     """
-    container = sniff_container(path)
-    with open_stream(path, container) as (opened, stream):
-        tally = _tally_packets(opened, stream)
+    container = sniff_container(file, limits)
+    with open_track(file, container, limits) as (opened, track):
+        stream = track.stream
+        tally = _tally_packets(opened, track, limits)
         times = frame_times(tally.stamps, stream)
-        first = _checked_first(tally.first, times, display_name(path))
+        first = _checked_first(tally.first, times, file.name, limits)
         sound_keys = sorted(set(tally.key_stamps)) if len(times.stamps) else []
+        n_tracks = sum(1 for s in opened.streams.video if not is_cover(s))
         return VideoScan(
-            path=path,
+            file=file,
             container=container,
+            limits=limits,
             codec=stream.codec_context.codec.canonical_name,
             stored_size=(first.width, first.height),
+            pixel_aspect=pixel_aspect(stream),
             turns=quarter_turns(first),
             fps=_frames_per_second(stream, times.seconds),
             frame_seconds=times.seconds,
@@ -161,46 +136,15 @@ def scan_video(path: Path) -> VideoScan:
             key_stamps=np.array(sound_keys, dtype=np.int64),
             start_seconds=times.start_seconds,
             header_frames=stream.frames,
-            n_video_streams=sum(1 for s in opened.streams.video if not _is_cover(s)),
+            n_video_streams=n_tracks,
             n_hidden=tally.n_hidden,
             damaged=tally.damaged,
+            has_alpha=has_alpha(first),
+            more_remarks=(
+                *picture_remarks(first),
+                *time_remarks(times.seconds, times.start_seconds, tally.n_hidden, n_tracks),
+            ),
         )
-
-
-def read_packets(
-    opened: InputContainer, stream: VideoStream
-) -> Iterator[Packet[VideoStream] | None]:
-    """Every packet of a stream, the flushing one last; None where the file breaks off.
-
-    Args:
-        opened: the container.
-        stream: one of its tracks.
-    """
-    try:
-        yield from opened.demux(stream)
-    except (av.FFmpegError, OSError):
-        yield None
-
-
-def decode_packet(packet: Packet[VideoStream]) -> tuple[list[VideoFrame], bool]:
-    """Decode one packet; (frames that came out, whether it was damaged).
-
-    Args:
-        packet: of a video track.
-    """
-    try:
-        return packet.decode(), False
-    except (av.FFmpegError, OSError):
-        return [], True
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """Quarter turns anticlockwise that show a frame upright, 0 to 3.
-
-    Args:
-        frame: as decoded; PyAV states degrees anticlockwise, oblique ones are rounded.
-    """
-    return round(frame.rotation / 90) % 4
 
 
 def frame_times(stamps: Sequence[int | None], stream: VideoStream) -> FrameTimes:
@@ -220,53 +164,35 @@ def frame_times(stamps: Sequence[int | None], stream: VideoStream) -> FrameTimes
     return FrameTimes(evenly, np.empty(0, np.int64), 0.0)
 
 
-def _tally_packets(opened: InputContainer, stream: VideoStream) -> _Tally:
+def _tally_packets(opened: InputContainer, track: Track, limits: VideoLimits) -> _Tally:
     tally = _Tally()
-    for packet in read_packets(opened, stream):
+    for packet in read_packets(opened, track.stream):
         if packet is None:
             tally.damaged = True
             break
-        tally.add(packet)
-        if len(tally.stamps) > MAX_PACKETS:
-            raise VideoError(f"The video has more than {MAX_PACKETS} frames. Cut it down first.")
+        tally.add(packet, track)
+        if len(tally.stamps) > limits.max_frames:
+            raise VideoError(
+                f"The video has more than {limits.max_frames} frames. Cut it down first."
+            )
     return tally
 
 
-def _checked_first(first: VideoFrame | None, times: FrameTimes, name: str) -> VideoFrame:
+def _checked_first(
+    first: VideoFrame | None, times: FrameTimes, name: str, limits: VideoLimits
+) -> VideoFrame:
     if first is None:
         raise VideoError(
             f'"{name}" has a video track, but not one picture of it can be decoded: it is cut off '
             "or damaged. Save or download it again."
         )
-    check_picture_size(first.width, first.height, name)
-    if times.seconds[-1] > MAX_SECONDS:
+    check_picture_size(first.width, first.height, name, limits)
+    if times.seconds[-1] > limits.max_seconds:
         raise VideoError(
             f'"{name}" is {times.seconds[-1] / 3600:.1f} hours long; at most '
-            f"{MAX_SECONDS / 3600:g} hours are accepted. Cut it down first."
+            f"{limits.max_seconds / 3600:.2g} hours are accepted. Cut it down first."
         )
     return first
-
-
-def _video_stream(opened: InputContainer, name: str) -> VideoStream:
-    tracks = list(opened.streams.video)
-    shown = [track for track in tracks if not _is_cover(track)]
-    if not shown:
-        extra = " (only a cover picture)" if tracks else ""
-        raise VideoError(f'"{name}" has no video track{extra}. {WHAT_TO_CHOOSE}')
-    stream = shown[0]
-    if stream.codec_context is None:
-        raise VideoError(
-            f'The video track of "{name}" uses a codec this program does not know. Convert it to '
-            "H.264 mp4 first."
-        )
-    if stream.codec_context.width:  # 0 where only a decoded picture tells
-        check_picture_size(stream.codec_context.width, stream.codec_context.height, name)
-    stream.codec_context.options = {"max_pixels": str(MAX_SIDE * MAX_SIDE)}
-    return stream
-
-
-def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _stated_fps(stream: VideoStream) -> float:

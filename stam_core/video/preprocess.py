@@ -1,4 +1,8 @@
-"""Frames as displayed -> model input, as the authors' code does it, and the crop box to go back."""
+"""Frames as displayed -> model input, as the authors' code does it, and the crop box to go back.
+
+torch is imported where it is used: this module is on the way of decoding processes, which need
+none of it and start in a tenth of the time without.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from stam_core.errors import ParameterError
 from stam_core.types import CropBox
+from stam_core.video.shrink import short_side_size
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from stam_core.types import Preprocessing
@@ -43,6 +47,8 @@ def preprocess(
     Source: Alibaba-MIIL/STAM: Resize(int(S/0.875)) on PIL, CenterCrop(S), ToTensor; at 448
     Resize((448, 448)). "plain": facebookresearch/TimeSformer, the middle one of its three crops.
     """
+    import torch
+
     side = preprocessing.side
     if preprocessing.fit == "crop" and not 1 <= side <= preprocessing.resize_side:
         raise ParameterError(
@@ -75,37 +81,10 @@ def crop_box(width: int, height: int, preprocessing: Preprocessing) -> CropBox:
     return CropBox(left / new_width, top / new_height, side / new_width, side / new_height)
 
 
-def short_side_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """(width, height) after the short side became `short_side`; the long side is cut to a whole.
-
-    Args:
-        width: pixels.
-        height: pixels.
-        short_side: pixels.
-
-    Source: torchvision.transforms.functional.resize with an int.
-    """
-    if width <= height:
-        return short_side, int(short_side * height / width)
-    return int(short_side * width / height), short_side
-
-
-def shrink_frame(frame: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
-    """Scale one frame down until its short side is `short_side`; smaller ones stay as they are.
-
-    Args:
-        frame: [H,W,3] u8 RGB.
-        short_side: pixels.
-    """
-    height, width = frame.shape[:2]
-    if min(width, height) <= short_side:
-        return frame
-    size = short_side_size(width, height, short_side)
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-
-
 def _scaled(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """[T,y,x,3] u8 -> [T,3,y,x] float32, (values/255 - mean) / std."""
+    import torch
+
     x = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
     mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
     std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
@@ -131,7 +110,9 @@ def _plain(frames: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
 
 
 def _bilinear(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+    from torch.nn import functional
+
+    return functional.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def _resized(width: int, height: int, preprocessing: Preprocessing) -> tuple[int, int, int, int]:
