@@ -14,6 +14,7 @@ from app import controls, payload, text
 from app.compare_desk import CompareDesk
 from app.explained import Explained, asks, with_methods, without_idle_foil
 from app.lab_desk import LabDesk
+from app.learn_desk import LearnDesk
 from app.model_choice import ModelDesk, published_row
 from app.session import Engines, Sources
 from app.take_away import TakeDesk
@@ -67,6 +68,7 @@ class Analyst:
         self.explained = Explained()
         self.lab = LabDesk(self)
         self.compare = CompareDesk(self)
+        self.learn = LearnDesk(self)
         self.take = TakeDesk(self)
         self._examples_folder = examples
 

@@ -6,17 +6,21 @@ from typing import Any
 
 import gradio as gr
 
-from app import text
+from app import learn_text, text
 from app.backstage import Backstage
 from app.compare_tab import build_compare_tab
 from app.frame_lab_tab import build_frame_lab_tab
 from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
+from app.learn_tab import build_learn_tab
 from stam_core.limits import default_limits
 
 KEPT_SECONDS = 3600  # uploads are deleted after this
 QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
 SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB
 
+TABS = ("inspect", "frame-lab", "compare", "learn")  # as named in an address
+
+STEP_BACKGROUND = "color-mix(in srgb, #d97706 12%, transparent)"  # of the lesson's step in view
 SYSTEM_FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]  # nothing to fetch
 MONO_FONTS = ["ui-monospace", "Consolas", "monospace"]
 
@@ -48,6 +52,22 @@ CSS = """
 #compare-frames-b { grid-area: frames-b; }
 #lab-upload { align-self: flex-start; width: auto; }
 #lab-intro p { margin: 0; }
+#learn-intro p { margin: 0; }
+#learn-book { gap: 10px; }
+#learn-nav {
+  position: sticky;
+  top: 0;
+  z-index: 6;
+  padding: 8px 0;
+  background: var(--body-background-fill);
+}
+#learn-page { align-items: flex-start; }
+#learn-texts { position: sticky; top: 104px; max-height: calc(100vh - 112px); overflow-y: auto; }
+#learn-texts > .learn-text { display: none; }
+.learn-text h2 { margin-top: 0; font-size: 18px; }
+.learn-text li { padding: 4px 8px; border-left: 4px solid transparent; border-radius: 4px; }
+.learn-text .katex { font-size: 1.05em; }
+.learn-text .katex-display { margin: 0.5em 0; overflow-x: auto; overflow-y: hidden; }
 .label-wrap { text-align: left; }
 .label-wrap:not(.open) .icon { transform: rotate(-90deg) !important; } /* as our own triangles */
 footer { opacity: 0.8; }
@@ -58,10 +78,24 @@ footer { opacity: 0.8; }
   #compare-bench {
     grid-template: "a" auto "frames-a" auto "b" auto "frames-b" auto / minmax(0, 1fr);
   }
+  #learn-texts { position: static; max-height: none; }
   /* the answer stays in view while frames are pressed */
   #lab-answer-pane { position: sticky; top: 0; z-index: 5; order: -1; padding: 8px 12px; }
 }
 """
+
+
+def _chapter_styles() -> str:
+    """Which text is shown, and which step of it stands out, by the attributes of the book."""
+    rules = []
+    for chapter in learn_text.CHAPTERS:
+        shown = f'#learn-book[data-chapter="{chapter.number}"]'
+        own = f"#learn-texts > #learn-text-{chapter.number}"
+        rules.append(f"{shown} {own} {{ display: block; }}")
+    for step in range(1, 1 + max(len(chapter.parts) for chapter in learn_text.CHAPTERS)):
+        now = f'#learn-book[data-step="{step}"] .learn-text ol > li:nth-child({step})'
+        rules.append(f"{now} {{ border-color: #d97706; background: {STEP_BACKGROUND}; }}")
+    return "\n".join(rules)
 
 
 def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
@@ -76,16 +110,28 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
     )
     with page:
         gr.Markdown(text.HEADING, elem_id="heading")
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
                 tab = build_inspect_tab(backstage, local=local)
             with gr.Tab(text.FRAME_LAB, id="frame-lab", elem_id="frame-lab") as frame_lab:
                 build_frame_lab_tab(backstage, visit=tab.visit, opened=frame_lab)
             with gr.Tab(text.COMPARE, id="compare", elem_id="compare") as compare:
                 build_compare_tab(backstage, visit=tab.visit, opened=compare)
-        page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
+            with gr.Tab(learn_text.TAB, id="learn", elem_id="learn") as learn:
+                build_learn_tab(backstage, visit=tab.visit, opened=learn)
+        loaded = page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
+        # After the clip is there: a tab reads it when it comes into view.
+        loaded.then(
+            named_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden"
+        )
     page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
     return page
+
+
+def named_tab(request: gr.Request) -> Any:  # noqa: ANN401 - an update of gradio's
+    """The tab that the page's address names; as it is where it names none of ours."""
+    name = dict(request.query_params).get("tab")
+    return gr.Tabs(selected=name) if name in TABS else gr.skip()
 
 
 def launch_settings(host: str, port: int) -> dict[str, Any]:
@@ -105,7 +151,7 @@ def launch_settings(host: str, port: int) -> dict[str, Any]:
         "state_session_capacity": SESSIONS_KEPT,
         "footer_links": ["settings"],
         "theme": page_theme(),
-        "css": CSS,
+        "css": CSS + _chapter_styles(),
     }
 
 

@@ -1,0 +1,128 @@
+"""Answers the lessons' questions: the only place where their page meets the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from app import learn_text as text
+from app import payload
+from app.lab_payload import frames_payload
+from app.learn_lesson import Ask
+from app.learn_questions import read_serial
+from app.learn_rules import frames_become_words, what_it_costs, who_may_look
+from app.learn_state import Learn
+from app.visit import Visit
+from stam_core.errors import ParameterError, StamError, VideoError
+
+if TYPE_CHECKING:
+    from app.analysis import Analyst
+    from stam_core import Engine
+    from stam_core.types import Clip
+
+Lesson = Callable[[Ask], dict[str, Any]]
+
+# By the number of the chapter in `learn_text.CHAPTERS`.
+LESSONS: dict[int, Lesson] = {
+    1: frames_become_words,
+    2: who_may_look,
+    6: what_it_costs,
+}
+
+
+@dataclass(frozen=True)
+class LearnView:
+    """What changes in the page; None: that part stays as it is."""
+
+    learn: Learn | None = None
+    clip: dict[str, Any] | None = None
+    lesson: tuple[int, dict[str, Any]] | None = None  # a chapter's number and its figure's data
+    note: str | None = None  # for a message box
+
+
+class LearnDesk:
+    """The lessons of all visitors; holds nothing of theirs."""
+
+    def __init__(self, analyst: Analyst) -> None:
+        """`analyst` has the models and the clips."""
+        self._analyst = analyst
+
+    def open(self, visit: Visit, learn: Learn) -> LearnView:
+        """The clip that the lessons show; nothing where the page has it already.
+
+        Raises:
+            VideoError: there is no clip and no example either.
+        """
+        note = None
+        try:
+            engine, clip = self._opened(visit, learn)
+        except StamError as error:
+            learn = replace(learn, replaced=_name(visit))
+            engine, clip = self._opened(visit, learn)
+            note = text.FELL_BACK.format(reason=error)
+        key = _key(engine, clip)
+        if learn.shown == key:
+            return LearnView(note=note)
+        shown = self._shown(visit, learn)
+        info = engine.info
+        crop = engine.crop_box(clip)
+        return LearnView(
+            learn=replace(learn, shown=key),
+            clip={
+                **frames_payload(clip, self._analyst.sources.get(shown.source).name),
+                "key": key,
+                "example": self._analyst.example_name(shown),
+                "model": info.title,
+                "grid": list(info.patch_grid),
+                "crop": [crop.left, crop.top, crop.width, crop.height],
+                "palettes": payload.palettes(),
+            },
+            note=note,
+        )
+
+    def fall_back(self, visit: Visit, learn: Learn) -> LearnView:
+        """The first example with the built-in model in place of what cannot be shown.
+
+        Raises:
+            VideoError: there is no example.
+        """
+        return self.open(visit, replace(learn, replaced=_name(visit), shown=""))
+
+    def answer(self, visit: Visit, learn: Learn, data: dict[str, Any]) -> Iterator[LearnView]:
+        """What a figure asked for; in parts where it takes long.
+
+        Raises:
+            StamError: the event cannot be read, or speaks of another clip.
+        """
+        number = data.get("chapter")
+        if type(number) is not int or number not in LESSONS:  # True would pass for 1
+            raise ParameterError(text.NO_CHAPTER)
+        engine, clip = self._opened(visit, learn)
+        key = _key(engine, clip)
+        if data.get("key") != key:
+            raise ParameterError(text.OTHER_CLIP)
+        ask = Ask(engine, clip, data, first=data.get("first") is True)
+        lesson = LESSONS[number](ask)
+        yield LearnView(lesson=(number, {"key": key, "serial": read_serial(data), **lesson}))
+
+    def _opened(self, visit: Visit, learn: Learn) -> tuple[Engine, Clip]:
+        return self._analyst.opened(self._shown(visit, learn))
+
+    def _shown(self, visit: Visit, learn: Learn) -> Visit:
+        """The visit, or one with the first example where it has no clip or was given up."""
+        if visit.source is not None and learn.replaced != _name(visit):
+            return visit
+        first = next(iter(self._analyst.examples), None)
+        if first is None:
+            raise VideoError(text.NO_EXAMPLES)
+        return self._analyst.example(Visit(), first)
+
+
+def _name(visit: Visit) -> str:
+    return f"{visit.model} {visit.source}"
+
+
+def _key(engine: Engine, clip: Clip) -> str:
+    """What tells one clip before one model from all others."""
+    return f"{engine.info.name} {engine.report.sha256} {clip.digest}"

@@ -1,0 +1,288 @@
+"""The tab "Learn" without a browser: texts, what the page may send, what its figures are told."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from app import learn_text
+from app.analysis import Analyst
+from app.backstage import Backstage
+from app.components.base import component_file
+from app.components.learn import LessonFigure, LessonNav
+from app.learn_desk import LESSONS, LearnDesk, LearnView
+from app.learn_lesson import levels, packed
+from app.learn_questions import quiz, read_choice, read_patch, read_share, read_whole
+from app.learn_state import Learn
+from app.ui import TABS, build_page, named_tab
+from app.visit import Visit
+from stam_core.costs import Sizes, cost
+from stam_core.errors import ParameterError, UnknownNameError, VideoError
+from stam_core.schemes import STEPS, neighbours
+
+LARGEST = 300_000  # bytes of a chapter's data
+
+
+@pytest.fixture(scope="module")
+def analyst() -> Analyst:
+    return Analyst()
+
+
+@pytest.fixture(scope="module")
+def desk(analyst: Analyst) -> LearnDesk:
+    return analyst.learn
+
+
+@pytest.fixture(scope="module")
+def opened(desk: LearnDesk) -> LearnView:
+    return desk.open(Visit(), Learn())
+
+
+def asked(desk: LearnDesk, opened: LearnView, number: int, **data: Any) -> dict[str, Any]:
+    assert opened.clip is not None
+    assert opened.learn is not None
+    event = {"chapter": number, "key": opened.clip["key"], "serial": 7, "first": True, **data}
+    *_, view = desk.answer(Visit(), opened.learn, event)
+    assert view.lesson is not None
+    assert view.lesson[0] == number
+    return view.lesson[1]
+
+
+# --- texts ---
+
+
+@pytest.mark.parametrize("chapter", learn_text.CHAPTERS, ids=lambda chapter: str(chapter.number))
+def test_every_step_of_a_text_has_its_part_of_the_figure(chapter: learn_text.Chapter) -> None:
+    items = re.findall(r"^\d+\. ", chapter.text, flags=re.MULTILINE)
+    assert len(items) == len(chapter.parts)
+    script = component_file(f"learn/lesson_{chapter.number}.js")
+    for part in chapter.parts:
+        assert f'part("{part}"' in script or f'"{part}"' in script
+    assert chapter.text.count("$") % 2 == 0
+
+
+def test_chapters_and_lessons_are_the_same_ones() -> None:
+    assert [chapter.number for chapter in learn_text.CHAPTERS] == sorted(LESSONS)
+
+
+def test_scripts_hold_no_template_and_no_html() -> None:
+    for name in ("nav.js", *LessonFigure.scripts, "lesson.js"):
+        script = component_file(f"learn/{name}")
+        assert "innerHTML" not in script
+        assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_events_are_found_by_their_names() -> None:
+    with gr.Blocks():
+        figure = LessonFigure(clip={}, words=learn_text.FIGURE_WORDS)
+        LessonNav(example="", words=learn_text.NAV_WORDS)
+    assert callable(figure.ask)
+    assert callable(figure.example)
+
+
+# --- what the page may send ---
+
+
+@pytest.mark.parametrize("value", [-1, 16, 2.5, True, "3", None, math.nan, [1]])
+def test_a_forged_number_is_refused(value: object) -> None:
+    with pytest.raises(ParameterError, match="whole number from 0 to 15"):
+        read_whole({"frame": value}, "frame", 0, 15, 3)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, math.nan, math.inf, "0.5", True, None])
+def test_a_forged_share_is_refused(value: object) -> None:
+    with pytest.raises(ParameterError, match=r"from 0 to 0\.95"):
+        read_share({"residual": value}, "residual", 0.95, 0.5)
+
+
+@pytest.mark.parametrize("value", [None, [1, 2], [0, 0, 8], [0, 0, 0.5], "000", {"frame": 1}])
+def test_a_forged_patch_is_refused(value: object) -> None:
+    with pytest.raises(ParameterError):
+        read_patch({"a": value}, "a", (16, 8, 8), (0, 0, 0))
+
+
+def test_defaults_stand_where_nothing_was_sent() -> None:
+    assert read_whole({}, "frame", 0, 15, 3) == 3
+    assert read_share({}, "residual", 0.95, 0.5) == 0.5
+    assert read_patch({}, "a", (16, 8, 8), (1, 2, 3)) == (1, 2, 3)
+    assert read_choice({}, "stage", ["time", "space"]) == "time"
+
+
+@pytest.mark.parametrize("value", ["", "Time", 0, None, ["time"]])
+def test_a_forged_choice_is_refused(value: object) -> None:
+    with pytest.raises(UnknownNameError, match="Known: time, space"):
+        read_choice({"stage": value}, "stage", ["time", "space"])
+
+
+def test_a_quiz_shows_a_choice_once_and_knows_its_answer() -> None:
+    made = quiz("How many?", ["1", "2", "2", "never"], "never", "So it is.")
+    assert made["choices"] == ["1", "2", "never"]
+    assert made["answer"] == 2
+
+
+@pytest.mark.parametrize("number", [None, 0, 99, "1", True, 1.0, [1]])
+def test_a_chapter_that_is_not_there_is_refused(
+    desk: LearnDesk, opened: LearnView, number: object
+) -> None:
+    assert opened.learn is not None
+    with pytest.raises(ParameterError, match="no such chapter"):
+        list(desk.answer(Visit(), opened.learn, {"chapter": number}))
+
+
+def test_a_question_about_another_clip_is_refused(desk: LearnDesk, opened: LearnView) -> None:
+    assert opened.learn is not None
+    with pytest.raises(ParameterError, match="another clip"):
+        list(desk.answer(Visit(), opened.learn, {"chapter": 1, "key": "other"}))
+
+
+# --- which clip ---
+
+
+def test_without_a_clip_the_first_example_is_shown(opened: LearnView, analyst: Analyst) -> None:
+    assert opened.clip is not None
+    assert opened.clip["example"] == next(iter(analyst.examples))
+    assert opened.note is None
+    assert opened.clip["grid"] == [8, 8]
+    assert len(opened.clip["frames"]) == 16
+
+
+def test_what_the_page_shows_already_is_not_sent_again(desk: LearnDesk, opened: LearnView) -> None:
+    assert opened.learn is not None
+    assert desk.open(Visit(), opened.learn) == LearnView()
+
+
+def test_the_visitors_own_example_is_shown(desk: LearnDesk, analyst: Analyst) -> None:
+    view = desk.open(analyst.example(Visit(), "walk.mp4"), Learn())
+    assert view.clip is not None
+    assert view.clip["example"] == "walk.mp4"
+
+
+def test_a_clip_that_is_gone_is_replaced_and_said(desk: LearnDesk, analyst: Analyst) -> None:
+    gone = Visit(source="no such key")
+    view = desk.open(gone, Learn())
+    assert view.note is not None
+    assert "first example" in view.note
+    assert view.learn is not None
+    assert view.clip is not None
+    assert view.clip["example"] == next(iter(analyst.examples))
+    # Another clip of the visitor's own is shown again.
+    walk = analyst.example(Visit(), "walk.mp4")
+    assert (desk.open(walk, view.learn).clip or {})["example"] == "walk.mp4"
+
+
+def test_the_example_can_be_asked_for(desk: LearnDesk, analyst: Analyst) -> None:
+    walk = analyst.example(Visit(), "walk.mp4")
+    view = desk.fall_back(walk, Learn())
+    assert (view.clip or {})["example"] == next(iter(analyst.examples))
+
+
+def test_without_examples_and_clip_it_is_said(tmp_path: Any) -> None:
+    with pytest.raises(VideoError, match="Open a clip"):
+        Analyst(tmp_path).learn.open(Visit(), Learn())
+
+
+# --- figures ---
+
+
+@pytest.mark.parametrize("number", sorted(LESSONS))
+def test_every_chapter_has_a_question_and_little_data(
+    desk: LearnDesk, opened: LearnView, number: int
+) -> None:
+    data = asked(desk, opened, number)
+    assert data["key"] == (opened.clip or {})["key"]
+    assert data["serial"] == 7
+    question = data["quiz"]
+    assert 0 <= question["answer"] < len(question["choices"])
+    assert len(set(question["choices"])) == len(question["choices"]) >= 2
+    told = json.dumps(data, allow_nan=False)
+    assert len(told) < LARGEST
+    again = asked(desk, opened, number, first=False)
+    assert "quiz" not in again
+
+
+def test_frames_become_the_models_own_numbers(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 1, frame=3)
+    assert data["frame"] == 3
+    assert len(base64.b64decode(data["tokens"]["data"])) == 64 * 128 == 64 * data["width"]
+    assert data["quiz"]["choices"][data["quiz"]["answer"]] == f"{16 * 65:,}"
+    other = asked(desk, opened, 1, frame=9)
+    assert other["seen"] != data["seen"]
+
+
+def test_masks_travel_as_bits(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 2, a=[3, 1, 2], b=[4, 1, 2])
+    for scheme in STEPS:
+        seen = neighbours(scheme, (3, 1, 2), (16, 8, 8))
+        for step, told in zip(seen, data["schemes"][scheme]["steps"], strict=True):
+            bits = np.unpackbits(np.frombuffer(base64.b64decode(told["mask"]), np.uint8))
+            assert np.array_equal(bits[:1024].astype(bool), step.mask.ravel())
+    assert data["schemes"]["joint"]["keys"] == 16 * 64 + 1
+    assert data["schemes"]["divided"] | {"steps": 0} == {
+        "title": "Divided space-time", "steps": 0, "keys": 16 + 65, "meet": 1, "direct": True
+    }  # fmt: skip
+    assert data["schemes"]["factorised"]["meet"] is None
+    assert data["own"] == "factorised"
+
+
+def test_costs_are_those_of_the_formulas(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 6)
+    rows = {row["scheme"]: row for row in data["rows"]}
+    macs = {name: round((rows[name]["linear"] + rows[name]["attention"]) / 1e9) for name in rows}
+    assert (macs["joint"], macs["divided"], macs["factorised"]) == (448, 390, 280)
+    sizes = {"frames": 64, "side": 224, "patch": 16, "width": 768, "depth": 12}
+    long = asked(desk, opened, 6, **sizes)
+    row = next(row for row in long["rows"] if row["scheme"] == "joint")
+    classes = 23
+    assert row["pairs"] == cost("joint", Sizes(frames=64, classes=classes)).pairs
+    assert data["curves"]["joint"][data["curve_frames"].index(64)] == [
+        row["pairs"], row["linear"] + row["attention"]
+    ]  # fmt: skip
+    assert data["own"] == {"frames": 16, "side": 128, "patch": 16, "width": 128, "depth": 4}
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"frames": 1000}, {"depth": 0}, {"width": "768"}, {"side": 100, "patch": 16}]
+)
+def test_sizes_that_cannot_be_are_refused(
+    desk: LearnDesk, opened: LearnView, sizes: dict[str, Any]
+) -> None:
+    with pytest.raises(ParameterError):
+        asked(desk, opened, 6, **sizes)
+
+
+def test_numbers_travel_as_levels() -> None:
+    told = levels([[0.0, 1.0], [0.5, 0.25]])
+    assert (told["low"], told["high"]) == (0.0, 1.0)
+    assert list(base64.b64decode(told["data"])) == [0, 255, 128, 64]
+    assert list(base64.b64decode(levels([2.0, 2.0])["data"])) == [0, 0]
+    assert base64.b64decode(packed([True] * 8 + [False, True])) == bytes([255, 0b01000000])
+
+
+# --- the page ---
+
+
+def test_the_tab_is_in_the_page_and_can_be_named_in_an_address() -> None:
+    page = build_page(Backstage())
+    tabs = [block.id for block in page.blocks.values() if isinstance(block, gr.Tab)]
+    assert tuple(tabs) == TABS
+    request = replace_query({"tab": "learn", "chapter": "3"})
+    assert named_tab(request).selected == "learn"
+    forged = named_tab(replace_query({"tab": "<b>"}))
+    assert "selected" not in forged
+
+
+def replace_query(query: dict[str, str]) -> Any:
+    return type("Request", (), {"query_params": query})()
+
+
+def test_state_holds_names_alone() -> None:
+    assert replace(Learn(), shown="x") == Learn(shown="x")
+    assert all(isinstance(value, str) for value in vars(Learn()).values())
