@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from safetensors.torch import load_file
 from stam_core.errors import SamplingError
 from stam_core.types import Preprocessing
 from stam_core.video.preprocess import crop_box, preprocess
-from stam_core.video.sample_spread import spread_indices
+from stam_core.video.sample_spread import _linspace, spread_indices
 
 RULE = Preprocessing(32, 32, mean=(0.45,) * 3, std=(0.225,) * 3, resampling="plain")
 
@@ -101,3 +103,18 @@ def test_nothing_to_choose(sizes: tuple[int, float, int, int], options: dict[str
 def test_bad_frame_rate(fps: float) -> None:
     with pytest.raises(SamplingError, match="above 0"):
         spread_indices(9, fps, 8, 32)
+
+
+def test_places_are_torchs_own_to_the_bit():
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        n, fps = int(rng.choice([1, 2, 3, 8, 12, 16, 96])), rng.choice([12, 23.976, 25, 29.97, 60])
+        start = float(rng.uniform(0, 2000)) * int(rng.integers(2))
+        end = start + 256 / 30 * float(fps) - 1
+        assert _linspace(start, end, n).tolist() == torch.linspace(start, end, n).tolist()
+
+
+def test_decoding_does_without_torch():
+    asks = "import sys, stam_core.video.clip; print(sorted({'torch', 'timm'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stam_core.explain.base import Explainer
-    from stam_core.record import VideoModel, Subject
+    from stam_core.record import Subject, VideoModel
     from stam_core.types import Target
 
 
