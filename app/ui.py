@@ -12,7 +12,6 @@ from app.compare_tab import build_compare_tab
 from app.frame_lab_tab import build_frame_lab_tab
 from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
 from app.learn_tab import build_learn_tab
-from stam_core.limits import default_limits
 
 KEPT_SECONDS = 3600  # uploads are deleted after this
 QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
@@ -136,6 +135,8 @@ def named_tab(request: gr.Request) -> Any:  # noqa: ANN401 - an update of gradio
 
 def launch_settings(host: str, port: int) -> dict[str, Any]:
     """Arguments of `launch` that keep the page private, quiet and off other people's servers."""
+    from stam_core.limits import default_limits  # the page is laid out before the core is loaded
+
     return {
         "server_name": host,
         "server_port": port,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import socket
@@ -13,8 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stam_core.__main__ import main
+from stam_core.engine import Engine
 from stam_core.errors import StamError, VideoError
+from stam_core.limits import VideoLimits
+from stam_core.types import Prediction
 from stam_core.video import open_clip, probe
+from stam_core.video.apart import DecoderPool
 
 CPU_SECONDS_PER_FILE = 10.0  # of the processor: a busy machine must not fail the test
 NOT_FILES = ("canary/",)  # manifest rows that are not inputs
@@ -26,14 +32,70 @@ def manifest(shared):
     return [row for row in rows if not row["file"].startswith(NOT_FILES)]
 
 
-def attempt(path):
-    """(what came of it: "works" or "clear error", the clip or the message, CPU seconds)."""
-    begin = time.process_time()
+def attempt(path, opened=open_clip, clock=time.process_time):
+    """(what came of it: "works" or "clear error", the clip or the message, seconds)."""
+    begin = clock()
     try:
-        result = "works", open_clip(path, num_frames=16)
+        result = "works", opened(path, num_frames=16)
     except StamError as error:
         result = "clear error", str(error)
-    return *result, time.process_time() - begin
+    return *result, clock() - begin
+
+
+def every_input(shared, folder):
+    """(path, what the manifest expects) of every file of both corpora."""
+    with tarfile.open(shared / "badclips" / "odd_names.tar") as archive:
+        archive.extractall(folder, filter="data")
+    for row in manifest(shared):
+        path = shared / "badclips" / row["file"]
+        yield path if path.exists() else folder / row["file"], row["expect"]
+    with (shared / "clips" / "manifest.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            yield shared / "clips" / row["file"], "works"
+
+
+def test_every_file_behaves_apart(shared, tmp_path):
+    """In confined processes, within 10 seconds each by the clock, and memory stays bounded."""
+    crowd = max(1.0, os.getloadavg()[0]) if hasattr(os, "getloadavg") else 1.0
+    wrong, seen = [], 0
+    limits = VideoLimits(deadline_seconds=60)
+    with DecoderPool(limits) as pool:
+        pool.defences()
+        for path, expected in every_input(shared, tmp_path):
+            outcome, result, seconds = attempt(path, pool.open_clip, time.monotonic)
+            seen += 1
+            if expected not in ("either", outcome):
+                wrong.append((path.name, outcome, result))
+            if outcome == "clear error" and ("crash" in result or "malicious" in result):
+                wrong.append((path.name, "no clear sentence", result))
+            if seconds > CPU_SECONDS_PER_FILE * crowd:
+                wrong.append((path.name, "slow", seconds))
+            for pid in pool.process_ids():
+                status = Path(f"/proc/{pid}/status")
+                if status.exists():
+                    peak_kib = int(status.read_text().split("VmPeak:")[1].split()[0])
+                    assert peak_kib <= limits.worker_mib * 1024, path.name
+    assert wrong == []
+    assert seen >= 147
+
+
+def test_every_file_behaves_on_the_command_line(shared, tmp_path, monkeypatch, capsys):
+    def guess(engine, clip):  # what the model would say plays no part here
+        count = len(engine.info.labels)
+        even = np.full(count, 1 / count, np.float32)
+        return Prediction(np.zeros(count, np.float32), even, engine.info.labels)
+
+    monkeypatch.setattr(Engine, "predict", guess)
+    inputs = dict(every_input(shared, tmp_path))
+    code = main(["predict", "--json", "--", *(str(path) for path in inputs)])
+    printed = capsys.readouterr()
+    assert code == 2
+    assert printed.err.count("\n") == 1
+    lines = [json.loads(line) for line in printed.out.splitlines()]
+    assert [line["clip"] for line in lines] == [str(path) for path in inputs]
+    for line, (path, expected) in zip(lines, inputs.items(), strict=True):
+        outcome = "clear error" if "error" in line else "works"
+        assert expected in ("either", outcome), (path.name, line)
 
 
 def test_every_entry_of_the_manifest_behaves(shared, tmp_path, capfd):
@@ -79,6 +141,7 @@ def test_every_entry_of_the_manifest_behaves(shared, tmp_path, capfd):
         ("concat_rel_as_mp4.mp4", "not a video but a playlist"),
         ("playlist_path_as_mp4.mp4", "not a video but a playlist"),
         ("session.sdp", "a description of a stream"),
+        ("external_dref.mov", "does not hold its pictures itself but points to another file"),
     ],
 )
 def test_the_message_says_what_is_wrong(shared, name, message):

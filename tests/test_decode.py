@@ -19,6 +19,7 @@ from stam_core.video import clip_from_array, open_clip, probe
 from stam_core.video import decode as decode_module
 from stam_core.video import decode_decord as decord_module
 from stam_core.video import decode_pyav as pyav_module
+from stam_core.video import decode_times as times_module
 from stam_core.video.source import VideoFile, display_name
 
 BITS = 12  # a counter frame shows its index as twelve black or white blocks, lowest bit first
@@ -49,6 +50,19 @@ def write_counter(path, n_frames, codec="libx264", size=(WIDTH, HEIGHT), fps=25,
             frame = av.VideoFrame.from_ndarray(counter_frame(index, *size), format="rgb24")
             frame.pts = index
             frame.time_base = Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_slow(path, n_frames, seconds_each):
+    """A key frame every 12 pictures, each shown for long, with B-frames in between."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(1, seconds_each))
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", 12
+        for index in range(n_frames):
+            frame = av.VideoFrame.from_ndarray(counter_frame(index), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(seconds_each)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -162,9 +176,7 @@ def test_a_file_that_decord_miscounts_goes_to_pyav(counter, monkeypatch, caplog)
 def test_a_miscounting_scan_is_corrected_by_decoding(counter, monkeypatch):
     real = decode_module.scan_video(VideoFile.at(counter), default_limits())
     fields = dict(real.__dict__, frame_seconds=np.arange(310) / 25, stamps=np.empty(0, np.int64))
-    monkeypatch.setattr(
-        "stam_core.video.clip.scan_video", lambda file, limits: type(real)(**fields)
-    )
+    monkeypatch.setattr("stam_core.video.clip.scan_video", lambda *_, **__: type(real)(**fields))
     clip = open_clip(counter, num_frames=16)
     assert clip.info.n_frames == 300
     assert shown(clip) == clip.frame_indices.tolist()
@@ -224,6 +236,38 @@ def test_videos_beyond_the_limit_are_refused(counter, limits, message):
 def test_decoding_on_and_on_is_refused(counter):
     with pytest.raises(VideoError, match="more than 250 frames would have to be decoded"):
         open_clip(counter, num_frames=300, limits=VideoLimits(max_decoded_frames=250))
+
+
+@pytest.mark.parametrize("name", ["hours.mp4", "hours.mkv"])
+def test_a_long_video_is_sought_not_read(tmp_path, monkeypatch, name):
+    """Three hours at one frame in 10 seconds: few packets are read, and the frames are right."""
+    path = write_slow(tmp_path / name, 1080, 10)
+    read = []
+    real = times_module.read_packets
+    monkeypatch.setattr(
+        times_module, "read_packets", lambda *a: (read.append(p) or p for p in real(*a))
+    )
+    clip = open_clip(path, num_frames=16)
+    assert shown(clip) == clip.frame_indices.tolist()
+    assert clip.frame_indices[:2].tolist() == [33, 101]
+    assert clip.seconds == pytest.approx(clip.frame_indices * 10.0, abs=0.01)
+    assert (clip.info.n_frames, clip.info.n_frames_counted) == (1080, False)
+    assert len(read) < 400
+    assert any("numbers are estimates" in note for note in clip.notes)
+    part = open_clip(path, num_frames=4, span_seconds=(5000.0, 5040.0))
+    assert shown(part) == [500, 501, 502, 503]
+
+
+def test_a_long_video_whose_index_leads_nowhere_is_read(tmp_path, monkeypatch):
+    path = write_slow(tmp_path / "hours.mp4", 200, 10)
+
+    def nowhere(*_):
+        raise times_module.NotSeekableError
+
+    monkeypatch.setattr(times_module, "_jump", nowhere)
+    clip = open_clip(path, num_frames=16)
+    assert shown(clip) == clip.frame_indices.tolist()
+    assert clip.info.n_frames_counted
 
 
 def test_small_frames_are_not_enlarged(counter):

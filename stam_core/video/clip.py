@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,13 +17,16 @@ from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Clip, OfficialRule, Progress, VideoInfo
 from stam_core.video.decode import DecodedFrames, decode_frames, describe
 from stam_core.video.decode_scan import VideoScan, scan_video
+from stam_core.video.decode_times import NotSeekableError
 from stam_core.video.sample import FrameChoice, sample_frames
 from stam_core.video.shrink import shrink_frame
 from stam_core.video.source import VideoFile
 
 DEFAULT_SHORT_SIDE = 256  # pixels: the official resize of a 224-pixel model, and enough for display
 WHOLE_DIGEST_BYTES = 64 * 2**20  # larger files are known by their ends and the frames seen
-_MAX_RECOUNTS = 2  # a second disagreement means that decoding is not repeatable
+# By the index, then from packets, then with the frames counted: a further disagreement means that
+# decoding is not repeatable.
+_MAX_TRIES = 3
 
 
 def open_clip(
@@ -106,34 +110,49 @@ def open_file(
         SamplingError: the frames asked for do not exist.
         UnknownNameError: no such policy.
     """
-    scan = scan_video(file, limits)
-    if pixels == "stored":
-        scan = replace(scan, pixel_aspect=1.0)
+    choose = partial(
+        sample_frames,
+        num_frames=num_frames,
+        policy=policy,
+        span_seconds=span_seconds,
+        official_fps=official_fps,
+        official_rule=official_rule,
+    )
+    scan = _scan(file, limits, pixels, reading="index")
     recounted = False
-    for _ in range(_MAX_RECOUNTS):
-        choice = sample_frames(
-            scan.frame_seconds.tolist(),
-            num_frames=num_frames,
-            fps=scan.fps,
-            policy=policy,
-            span_seconds=span_seconds,
-            official_fps=official_fps,
-            official_rule=official_rule,
-        )
-        decoded = decode_frames(choice.indices, scan=scan, short_side=short_side, progress=progress)
+    for _ in range(_MAX_TRIES):
+        choice = choose(scan.frame_seconds.tolist(), fps=scan.fps)
+        try:
+            decoded = decode_frames(
+                choice.indices, scan=scan, short_side=short_side, progress=progress
+            )
+        except NotSeekableError:
+            scan = _scan(file, limits, pixels, reading="all")
+            continue
         if decoded.recount is None:
-            break
+            digest = _file_digest(file, decoded, choice, short_side, pixels)
+            return _clip(scan, choice, decoded, digest, recounted)
         scan, recounted = replace(scan, frame_seconds=decoded.recount), True
-    else:
-        raise VideoError(
-            f'"{file.name}" decodes differently each time: it is damaged. Save it again.'
-        )
+    raise VideoError(f'"{file.name}" decodes differently each time: it is damaged. Save it again.')
+
+
+def _scan(
+    file: VideoFile, limits: VideoLimits, pixels: str, *, reading: Literal["index", "all"]
+) -> VideoScan:
+    scan = scan_video(file, limits, reading=reading)
+    return replace(scan, pixel_aspect=1.0) if pixels == "stored" else scan
+
+
+def _clip(
+    scan: VideoScan, choice: FrameChoice, decoded: DecodedFrames, digest: str, recounted: bool
+) -> Clip:
+    seconds = decoded.seconds
     return Clip(
         frames=decoded.frames,
         frame_indices=np.array(choice.indices, np.int64),
-        seconds=scan.frame_seconds[list(choice.indices)],
+        seconds=scan.frame_seconds[list(choice.indices)] if seconds is None else seconds,
         info=describe(scan, decoded.decoder, decoded.reason),
-        digest=_file_digest(file, decoded, choice, short_side, pixels),
+        digest=digest,
         notes=(*choice.notes, *_decoding_notes(scan, decoded, recounted), *scan.remarks),
     )
 

@@ -23,6 +23,7 @@ from stam_core.types import Progress, VideoInfo
 from stam_core.video.decode_decord import DecordError, decode_decord, objection_to_decord
 from stam_core.video.decode_pyav import PyavPass, decode_pyav
 from stam_core.video.decode_scan import VideoScan, scan_video
+from stam_core.video.decode_times import decode_by_times
 from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class DecodedFrames:
     n_bad_packets: int
     # [m] true frame times where the scan had miscounted: frames must be chosen again
     recount: NDArray[np.float64] | None
+    seconds: NDArray[np.float64] | None = None  # [T] the frames' own times, where sought by time
 
 
 def probe(path: str | Path, *, limits: VideoLimits | None = None) -> VideoInfo:
@@ -76,7 +78,7 @@ def describe(scan: VideoScan, decoder: DecoderName, reason: str) -> VideoInfo:
         rotation=(-scan.turns % 4) * 90,
         fps=scan.fps,
         n_frames=scan.n_frames,
-        n_frames_counted=True,
+        n_frames_counted=scan.counted,
         duration_seconds=float(scan.frame_seconds[-1]) + 1 / scan.fps,
         codec=scan.codec,
         container=scan.container.title,
@@ -103,6 +105,7 @@ def decode_frames(
 
     Raises:
         VideoError: a wanted frame cannot be decoded.
+        NotSeekableError: the index of a file that was not read to its end leads nowhere.
     """
     reason = objection_to_decord(scan)
     if reason is None:
@@ -112,6 +115,13 @@ def decode_frames(
         except DecordError as error:
             reason = f"decord was tried first, but {error}"
             logger.info("PyAV takes over: %s", reason)
+    if not scan.counted:
+        timed = decode_by_times(
+            scan, sorted(set(indices)), short_side=short_side, progress=progress
+        )
+        seconds = np.array([timed.seconds[index] for index in indices])
+        frames = _in_order(timed.frames, indices)
+        return DecodedFrames(frames, "pyav", reason or "", 0, None, seconds)
     found = decode_pyav(scan, indices, short_side=short_side, progress=progress)
     if found.true_seconds is not None and len(found.true_seconds) != scan.n_frames:
         nothing = np.empty((0, 0, 0, 3), np.uint8)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from stam_core.types import Progress
 from stam_core.video.container import MATROSKA, MOV
-from stam_core.video.decode_pyav import LARGE_PIXELS
 from stam_core.video.decode_scan import VideoScan
+from stam_core.video.decode_upright import LARGE_PIXELS
 from stam_core.video.shrink import short_side_size, shrink_frame
 
 CONTAINERS = (MOV.demuxer, MATROSKA.demuxer)
@@ -43,6 +43,7 @@ def objection_to_decord(scan: VideoScan) -> str | None:
     """
     width, height = scan.stored_size
     objections = (
+        (not scan.counted, "long, so its frames are sought by time"),
         (scan.container.demuxer not in CONTAINERS, f"{scan.container.title} container"),
         (scan.codec not in CODECS, f"{scan.codec} codec"),
         (scan.n_video_streams > 1, "several video tracks"),

@@ -46,6 +46,11 @@ class Track:
         except (av.FFmpegError, OSError):
             return [], True
 
+    def flush(self) -> None:
+        """Forget what was fed in, after a jump; PyAV does so for the stream's own decoder."""
+        if self.with_alpha is not None:
+            self.with_alpha.flush_buffers()
+
 
 @contextmanager
 def open_track(

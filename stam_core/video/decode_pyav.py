@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from stam_core.errors import VideoError
 from stam_core.types import Progress
 from stam_core.video.container import MATROSKA, MOV
-from stam_core.video.decode_open import Track, open_track, quarter_turns, read_packets
-from stam_core.video.decode_remarks import has_alpha
+from stam_core.video.decode_open import Track, open_track, read_packets
 from stam_core.video.decode_scan import VideoScan, frame_times
-from stam_core.video.shrink import short_side_size, shrink_frame
+from stam_core.video.decode_upright import upright_and_small
 
-# Above this many pixels the decoder scales to about twice the target before RGB exists.
-LARGE_PIXELS = 1920 * 1200
 MIN_FRAMES_TO_JUMP = 100  # shorter clips decode at once
 MAX_JUMP_SHARE = 0.5  # jumping must spare at least half of the frames
 
@@ -84,7 +81,7 @@ def _decode_in_one_pass(
             n_bad += bad
             for frame in frames:
                 if len(stamps) in wanted:
-                    kept[len(stamps)] = _upright_and_small(frame, scan, short_side)
+                    kept[len(stamps)] = upright_and_small(frame, scan, short_side)
                 stamps.append(frame.pts)
             if progress is not None:
                 progress("Decoding", min(1.0, len(stamps) / scan.n_frames))
@@ -128,11 +125,12 @@ def _decode_by_jumps(
                     opened.seek(key, stream=track.stream, backward=True)
                 except (av.FFmpegError, OSError):
                     return None
+                track.flush()
                 decoded = _frames_from_here(opened, track)
             found = next((f for f in decoded if f.pts is None or f.pts >= stamp), None)
             if found is None or found.pts != stamp:
                 return None
-            kept[index] = _upright_and_small(found, scan, short_side)
+            kept[index] = upright_and_small(found, scan, short_side)
             at_stamp = stamp
             if progress is not None:
                 progress("Decoding", done / len(wanted))
@@ -150,21 +148,3 @@ def _frames_from_here(opened: InputContainer, track: Track) -> Iterator[VideoFra
     for packet in read_packets(opened, track.stream):
         if packet is not None:
             yield from track.decode(packet)[0]
-
-
-def _upright_and_small(frame: VideoFrame, scan: VideoScan, short_side: int) -> NDArray[np.uint8]:
-    """[H,W,3] as displayed: square pixels, on black, turned, scaled down."""
-    turns = quarter_turns(frame)
-    stored = frame.width, frame.height
-    colours = "rgba" if has_alpha(frame) else "rgb24"
-    if stored[0] * stored[1] > LARGE_PIXELS and min(stored) > 2 * short_side:
-        width, height = short_side_size(*stored, 2 * short_side)
-        frame = frame.reformat(width=width, height=height, format=colours, interpolation="AREA")
-    pixels: NDArray[np.uint8] = frame.to_ndarray(format=colours).astype(np.uint8, copy=False)
-    if colours == "rgba":
-        shares = pixels[..., 3:].astype(np.uint16)
-        pixels = ((pixels[..., :3] * shares + 127) // 255).astype(np.uint8)
-    upright = np.ascontiguousarray(np.rot90(pixels, turns))
-    # A frame of another size than the first is brought to that one's later.
-    shown_size = scan.displayed_size if stored == scan.stored_size else None
-    return shrink_frame(upright, short_side, shown_size)

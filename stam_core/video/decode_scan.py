@@ -1,9 +1,10 @@
-"""Read all packets of a video once, to learn what really is in it."""
+"""Read all packets of a video once, to learn what really is in it; of a long one, its index."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from av.container import InputContainer
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 
 from stam_core.errors import VideoError
 from stam_core.limits import VideoLimits
-from stam_core.video.container import Container, check_picture_size, sniff_container
+from stam_core.video.container import (
+    MATROSKA,
+    MOV,
+    Container,
+    check_picture_size,
+    sniff_container,
+)
 from stam_core.video.decode_open import Track, is_cover, open_track, quarter_turns, read_packets
 from stam_core.video.decode_remarks import (
     aspect_remarks,
@@ -26,12 +33,22 @@ from stam_core.video.decode_remarks import (
 )
 from stam_core.video.source import VideoFile
 
+LONG_SECONDS = 15 * 60.0  # longer videos are not read to their end where they have an index
+LONG_REMARK = (
+    "It is long: its frames were found by time through the file's index, and their numbers are "
+    "estimates."
+)
+MIN_INDEX = 10  # entries; a movie in fragments has one
 FALLBACK_FPS = 25.0  # where a file states neither a frame rate nor times
 
 
 @dataclass(frozen=True, eq=False)
 class VideoScan:
-    """What one demuxing pass over the whole file found; no header is taken on trust."""
+    """What one demuxing pass over the whole file found; no header is taken on trust.
+
+    Of a long file with an index (`counted` is False) the header says how many frames there are,
+    and frame times are estimates, until decoding shows them to be right or sends us back.
+    """
 
     file: VideoFile
     container: Container
@@ -50,6 +67,8 @@ class VideoScan:
     n_hidden: int  # packets that an edit list hides
     damaged: bool  # damaged packets, or the end is missing
     has_alpha: bool  # transparent parts
+    counted: bool  # False: the file was not read to its end
+    first_stamp: int  # ticks of the first frame shown; 0 where it is not known
     more_remarks: tuple[str, ...]  # sentences on what is unusual beside the shape of pixels
 
     @property
@@ -104,12 +123,15 @@ class _Tally:
             self.key_stamps.append(packet.pts)
 
 
-def scan_video(file: VideoFile, limits: VideoLimits) -> VideoScan:
-    """Read every packet of a video once, without decoding more than the first picture.
+def scan_video(
+    file: VideoFile, limits: VideoLimits, *, reading: Literal["index", "all"] = "index"
+) -> VideoScan:
+    """Read the packets of a video once, without decoding more than the first picture.
 
     Args:
         file: any file; its content is checked first.
         limits: on what it may cost.
+        reading: "index": a long file with an index is not read to its end.
 
     Raises:
         VideoError: not a video, or nothing in it can be shown, or it is too large.
@@ -117,8 +139,11 @@ def scan_video(file: VideoFile, limits: VideoLimits) -> VideoScan:
     container = sniff_container(file, limits)
     with open_track(file, container, limits) as (opened, track):
         stream = track.stream
-        tally = _tally_packets(opened, track, limits)
+        fps = _long_fps(container, opened, stream, limits) if reading == "index" else None
+        tally = _tally_packets(opened, track, limits, only_first=fps is not None)
         times = frame_times(tally.stamps, stream)
+        if fps is not None:
+            times = _estimated_times(opened, stream, fps)
         first = _checked_first(tally.first, times, file.name, limits)
         sound_keys = sorted(set(tally.key_stamps)) if len(times.stamps) else []
         n_tracks = sum(1 for s in opened.streams.video if not is_cover(s))
@@ -130,7 +155,7 @@ def scan_video(file: VideoFile, limits: VideoLimits) -> VideoScan:
             stored_size=(first.width, first.height),
             pixel_aspect=pixel_aspect(stream),
             turns=quarter_turns(first),
-            fps=_frames_per_second(stream, times.seconds),
+            fps=fps or _frames_per_second(stream, times.seconds),
             frame_seconds=times.seconds,
             stamps=times.stamps,
             key_stamps=np.array(sound_keys, dtype=np.int64),
@@ -140,9 +165,12 @@ def scan_video(file: VideoFile, limits: VideoLimits) -> VideoScan:
             n_hidden=tally.n_hidden,
             damaged=tally.damaged,
             has_alpha=has_alpha(first),
+            counted=fps is None,
+            first_stamp=first.pts or 0,
             more_remarks=(
                 *picture_remarks(first),
                 *time_remarks(times.seconds, times.start_seconds, tally.n_hidden, n_tracks),
+                *((LONG_REMARK,) if fps is not None else ()),
             ),
         )
 
@@ -164,13 +192,36 @@ def frame_times(stamps: Sequence[int | None], stream: VideoStream) -> FrameTimes
     return FrameTimes(evenly, np.empty(0, np.int64), 0.0)
 
 
-def _tally_packets(opened: InputContainer, track: Track, limits: VideoLimits) -> _Tally:
+def _long_fps(
+    container: Container, opened: InputContainer, stream: VideoStream, limits: VideoLimits
+) -> float | None:
+    """The frame rate of a long file whose index says where its frames are; None: of no other."""
+    seconds = (opened.duration or 0) / 1e6
+    indexed = len(stream.index_entries) >= MIN_INDEX if container is MOV else container is MATROSKA
+    if not (indexed and LONG_SECONDS < seconds <= limits.max_seconds and stream.average_rate):
+        return None
+    fps = float(stream.average_rate)
+    return fps if 1 <= seconds * fps <= limits.max_frames else None
+
+
+def _estimated_times(opened: InputContainer, stream: VideoStream, fps: float) -> FrameTimes:
+    """Evenly spaced over the duration that the header states."""
+    n = stream.frames or int((opened.duration or 0) / 1e6 * fps)
+    return FrameTimes(np.arange(max(1, n), dtype=np.float64) / fps, np.empty(0, np.int64), 0.0)
+
+
+def _tally_packets(
+    opened: InputContainer, track: Track, limits: VideoLimits, *, only_first: bool
+) -> _Tally:
+    """Of all packets, or of those up to the first picture that comes out."""
     tally = _Tally()
     for packet in read_packets(opened, track.stream):
         if packet is None:
             tally.damaged = True
             break
         tally.add(packet, track)
+        if only_first and tally.first is not None:
+            break
         if len(tally.stamps) > limits.max_frames:
             raise VideoError(
                 f"The video has more than {limits.max_frames} frames. Cut it down first."
