@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from app import learn_text as text
 from app import payload
 from app.lab_payload import frames_payload
+from app.learn_heads import head_by_numbers, rollout_by_layers
 from app.learn_lesson import Ask
+from app.learn_lies import pictures_lie
 from app.learn_questions import read_serial
+from app.learn_roads import two_roads
 from app.learn_rules import frames_become_words, what_it_costs, who_may_look
 from app.learn_state import Learn
+from app.learn_trials import does_order_matter
 from app.visit import Visit
 from stam_core.errors import ParameterError, StamError, VideoError
 
@@ -21,13 +25,19 @@ if TYPE_CHECKING:
     from stam_core import Engine
     from stam_core.types import Clip
 
-Lesson = Callable[[Ask], dict[str, Any]]
+# What a figure is told: at once, or in parts.
+Lesson = Callable[[Ask], "dict[str, Any] | Iterator[dict[str, Any]]"]
 
 # By the number of the chapter in `learn_text.CHAPTERS`.
 LESSONS: dict[int, Lesson] = {
     1: frames_become_words,
     2: who_may_look,
+    3: head_by_numbers,
+    4: two_roads,
+    5: rollout_by_layers,
     6: what_it_costs,
+    7: does_order_matter,
+    8: pictures_lie,
 }
 
 
@@ -103,8 +113,10 @@ class LearnDesk:
         if data.get("key") != key:
             raise ParameterError(text.OTHER_CLIP)
         ask = Ask(engine, clip, data, first=data.get("first") is True)
-        lesson = LESSONS[number](ask)
-        yield LearnView(lesson=(number, {"key": key, "serial": read_serial(data), **lesson}))
+        found = LESSONS[number](ask)
+        head = {"key": key, "serial": read_serial(data)}
+        for part in [found] if isinstance(found, dict) else found:
+            yield LearnView(lesson=(number, {**head, **part}))
 
     def _opened(self, visit: Visit, learn: Learn) -> tuple[Engine, Clip]:
         return self._analyst.opened(self._shown(visit, learn))

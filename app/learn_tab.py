@@ -24,6 +24,8 @@ Changes = dict[Any, Any]
 
 # A figure is answered in milliseconds: it must not wait for another visitor's clip.
 LESSON_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "lesson", "concurrency_limit": 2}
+# What takes seconds must not keep others from their figures.
+TRIAL_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "trial", "concurrency_limit": 1}
 FORMULAS = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "$", "right": "$", "display": False},
@@ -106,3 +108,4 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
     opened.select(guarded(open_tab), both, shown, **MODEL_QUEUE)
     figure.example(guarded(fall_back), both, shown, **MODEL_QUEUE)
     figure.ask(guarded(ask), both, shown, **LESSON_QUEUE)
+    figure.attempt(guarded(ask), both, shown, **TRIAL_QUEUE)

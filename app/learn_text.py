@@ -62,6 +62,53 @@ CHAPTERS = (
         ("picker", "schemes", "counts", "meet"),
     ),
     Chapter(
+        3,
+        "One attention head by hand",
+        r"""
+1. **Each frame asks and answers.** In the temporal stage a token stands for a whole frame. A head
+   makes three short rows of it: a query $q$, a key $k$ and a value $v$, $d$ numbers each. Choose a
+   layer, a head and who asks.
+2. **Compare.** The query is multiplied with each key, number by number, and the products are added.
+   Dividing by $\sqrt{d}$ keeps the sum moderate: $$s_{ij} = \frac{q_i \cdot k_j}{\sqrt{d}}$$
+3. **Softmax makes shares.** $$a_{ij} = \frac{e^{s_{ij}}}{\sum_m e^{s_{im}}}$$ A row of the map sums
+   to 1. Click a cell to follow one pair of tokens.
+4. **Take from the values.** What the token receives is $\sum_j a_{ij} v_j$. On the frames you see
+   the chosen row. One head has spoken; it says where it looked, not what decided.
+""",
+        ("choice", "products", "map", "mixed"),
+    ),
+    Chapter(
+        4,
+        "Two roads to the class",
+        r"""
+1. **One patch, two roads.** Choose a patch and press *Play*. Bright squares hold something of it.
+   Both models begin with the same picture.
+2. **Divided attention zigzags.** In every layer a patch looks through time, then through space:
+   $$W[p,t \to q,s] = S_t[p,q]\;T_q[t,s]$$ After one layer its content may be everywhere, and the
+   class token gathers from all frames, layer after layer.
+3. **STAM is a funnel.** Through all spatial layers the content stays in its frame. What leaves the
+   frame is one row of $D$ numbers; only then do frames meet.
+4. **So the shares multiply.** In STAM's rollout $$R[t,p] = R^{\text{time}}[0,t]\cdot
+   R^{\text{space}}_t[0,p]$$ and what stays on class tokens belongs to no patch.
+""",
+        ("choose", "divided", "factorised", "shares"),
+    ),
+    Chapter(
+        5,
+        "Rollout, layer by layer",
+        r"""
+1. **A map per layer.** Fuse the heads, drop the weakest if you like, and give the token itself its
+   residual share $\alpha$: $$\tilde A_l = (1-\alpha) A_l + \alpha I$$
+2. **Multiply.** Paths through all layers are a product, the later layer on the left:
+   $$R_l = \tilde A_l \tilde A_{l-1} \cdots \tilde A_1$$ Move *Layer* and watch the right matrix.
+3. **Read the row of CLS.** It says how much of each frame, or each patch, has come to CLS along
+   attention. Values, feed-forward layers and the class are left out.
+4. **It flattens.** A product of such maps is as a rule smoother than its factors. The bars count
+   over how many frames or patches the row is spread. Turn the residual share up and down.
+""",
+        ("settings", "matrices", "row", "spread"),
+    ),
+    Chapter(
         6,
         "What it costs",
         r"""
@@ -77,6 +124,39 @@ CHAPTERS = (
    both axes grow by factors: a line twice as steep is a square.
 """,
         ("sliders", "rows", "rows", "curves"),
+    ),
+    Chapter(
+        7,
+        "Does order matter?",
+        r"""
+1. **Guess first.** Will the answer survive if the frames are shuffled? Say what you think, then
+   see. Frame embeddings do not depend on each other, so the new answer is exact and quick.
+2. **Try other orders.** Backwards, shuffled again, or one frame in all places. *Sit down* and
+   *stand up* are made of the same frames; *waving* is not.
+3. **Which frame is the key?** Click the frame that you think decides. Then reveal what attention,
+   leaving one frame out, and Shapley values say:
+   $$\phi_t = \mathrm{mean}_S\,[\,v(S \cup t) - v(S)\,]$$
+4. **Looking is not deciding.** Where attention and effect disagree, believe the effect: it was
+   measured by taking the frame away.
+""",
+        ("guess", "guess", "key", "effects"),
+    ),
+    Chapter(
+        8,
+        "When pictures lie",
+        r"""
+1. **Shuffle the model.** From the answer down, layer by layer, all weights change places. A map
+   that stays as it was did not look at what the model has learned. The last one never did: it is
+   the picture's own contrast, and looks convincing all the same.
+2. **Alike is a number.** Rank correlation with the map as it was: 1 is the same order, 0 none. A
+   map of space alone cannot notice before the spatial layers go: it knows no class.
+3. **High attention, no effect.** Every dot is a frame. Far right and low: much looked at, and
+   hardly missed when left out.
+4. **Black on black.** Integrated gradients give a pixel the credit
+   $$(x_i - x'_i)\int_0^1 \partial_i F\,(x' + \alpha(x-x'))\,d\alpha$$ so a black pixel gets none
+   against a black baseline $x'$, whatever it does. Place a black square and compare.
+""",
+        ("forget", "forget", "scatter", "black"),
     ),
 )
 
@@ -142,6 +222,101 @@ FIGURE_WORDS: dict[str, Any] = {
         "cls_note": "and CLS",
         "status": "A in frame {frame}, row {row}, column {column}; {scheme}: {keys} keys.",
     },
+    "three": {
+        "label": "One attention head by hand",
+        "layer": "Layer",
+        "head": "Head",
+        "query": "Who asks",
+        "key": "Who is asked",
+        "map": "The map: rows ask, columns are asked. Every row sums to 1.",
+        "product": "q · k",
+        "total": "q · k = {total}, times 1/√{width} = {score}, e to that = {exponent}",
+        "share": "softmax: {exponent} of {sum} = {share}",
+        "numbers": "The first {shown} of {width} numbers",
+        "q": "q of {name}",
+        "k": "k of {name}",
+        "row": "What {name} takes from whom",
+        "mixed": "What it receives: the values, weighted and added",
+        "value": "v of {name}",
+    },
+    "four": {
+        "label": "Two roads to the class",
+        "choose": "The patch:",
+        "play": "Play",
+        "step": "One step",
+        "divided": "Divided attention (TimeSformer)",
+        "factorised": "STAM",
+        "stations": {
+            "divided": [
+                "One patch",
+                "After attention in time: its place in all frames ({count} patches)",
+                "After attention in space: {count} patches, and layer 1 of {layers} is done",
+                "The class token has gathered from every frame in every layer",
+            ],
+            "factorised": [
+                "One patch",
+                "After layer 1: its own frame ({count} patches), and so after all {layers}",
+                "What leaves frame {frame}: one row of {width} numbers",
+                "The class token of the second transformer gathers from the frames",
+            ],
+        },
+        "product": (
+            "The patch has {inside} of its frame, frame {frame} has {of} of the clip: "
+            "{inside} × {of} = {product} of the clip."
+        ),
+        "kept": "{frame_cls} of the frame and {clip_cls} of the clip stay on class tokens.",
+    },
+    "five": {
+        "label": "Rollout, layer by layer",
+        "stage": "Stage",
+        "stages": [["time", "time: frames"], ["space", "space: patches of one frame"]],
+        "fusion": "Head fusion",
+        "fusions": [["mean", "mean"], ["max", "max"], ["min", "min"]],
+        "residual": "Residual share",
+        "discard": "Discard the weakest",
+        "layer": "Layer",
+        "frame": "Frame",
+        "mixed": "Layer {layer} with its residual",
+        "product": "Product of layers 1 to {layer}",
+        "row": "CLS after {layer} layers: share of each {what}",
+        "frames": "frame",
+        "patches": "patch",
+        "spread": "Spread over how many, layer by layer",
+        "alone": "the layer's map alone",
+        "so_far": "the product so far",
+        "kept": "{share} stays on CLS itself.",
+        "told": "After {layer} layers CLS is spread over {product} of {all}.",
+    },
+    "seven": {
+        "label": "Does order matter?",
+        "now": "As filmed: {label}, {share}",
+        "guess": "If the frames are shuffled, the answer …",
+        "stays": "… stays",
+        "changes": "… changes",
+        "right_guess": "You guessed it.",
+        "wrong_guess": "You guessed otherwise.",
+        "shuffle": "Shuffle again",
+        "reverse": "Backwards",
+        "freeze": "One frame everywhere",
+        "tried": {
+            "shuffle": "Shuffled",
+            "reverse": "Backwards",
+            "freeze": "Frame {frame} everywhere",
+        },
+        "result": "{order}: {label}, {now}. {verdict}",
+        "same": "The answer stays.",
+        "other": "The answer changes; {label} has {old} now.",
+        "key": "Click the frame that decides, then reveal.",
+        "chosen": "Your frame: {frame}",
+        "reveal": "Reveal",
+        "rows": {
+            "temporal-attention": "Attention of the last temporal layer",
+            "leave-one-out": "Leave one frame out",
+            "shapley": "Shapley values (sampled)",
+        },
+        "score": "Your frame is number {rank} of {all} by Shapley values.",
+        "bar": "Frame {frame}: {value}",
+    },
     "six": {
         "label": "What it costs",
         "frames": "Frames T",
@@ -164,6 +339,33 @@ FIGURE_WORDS: dict[str, Any] = {
         "windows_note": (
             "Windows are the base model of Video Swin: it follows frames and side alone."
         ),
+    },
+    "eight": {
+        "label": "When pictures lie",
+        "forget": "Shuffle the model's weights, layer by layer",
+        "forgetting": "{number} of {count} layers are shuffled…",
+        "forgotten": "{number} of {count} layers shuffled, the last one: {layer}",
+        "nothing": "none",
+        "layers": "Layers shuffled",
+        "alike": "left as it was, right now: ρ = {likeness}",
+        "methods": {
+            "temporal-attention": "Temporal attention, by frame",
+            "leave-one-out": "Leave one frame out, by frame",
+            "spatial-rollout": "Spatial rollout",
+            "gradient-attention": "Gradient-weighted attention",
+            "contrast": "Contrast of the picture, no model",
+        },
+        "scatter": (
+            "Each frame: to the right how much it is looked at, upwards what leaving it out costs "
+            "the class (logit)"
+        ),
+        "attention": "attention of the last temporal layer",
+        "square": "Click to place a black square in the middle frame:",
+        "black": "Who gets the credit?",
+        "changed": "The square changes the logit of “{label}” by {changed}.",
+        "baselines": {"black": "Against black", "mean": "Against the clip's mean colour"},
+        "inside": "Credit of the square: {inside}",
+        "adds": "All credit together {all}, the true rise {rise}",
     },
 }
 
@@ -208,3 +410,58 @@ SIX_PROMPT = (
 )
 SIX_CHOICE = "{value:.1f} times"
 SIX_WHY = "{joint} against {stam}: most of either is linear layers, which both need alike."
+
+NO_FRAME_HEADS = (
+    "This model has no temporal stage of one token a frame, whose heads could be shown. The "
+    "built-in STAM has one."
+)
+NO_ROLLOUT = (
+    "This model does not keep space and time apart, so this figure cannot multiply its maps. The "
+    "built-in STAM does."
+)
+ONE_FRAME = (
+    "This clip is one picture, repeated: in whatever order, nothing changes. Take a clip with "
+    "movement."
+)
+
+THREE_PROMPT = (
+    "In layer {layer}, head {head}: which frame does CLS attend to most? (Choose layer and head in "
+    "the figure, and CLS as the one who asks.)"
+)
+THREE_WHY = "Frame {frame} with {share:.1f} %; the next one has {second:.1f} %."
+
+FIVE_PROMPT = (
+    "With mean fusion, a residual share of 0.5 and nothing discarded: over about how many frames "
+    "is CLS spread after all temporal layers?"
+)
+FIVE_WHY = "About {answer} of {n}; the last layer's map alone is spread over {alone:.1f}."
+
+SEVEN_PROMPT = "Of {count} random orders of this clip's frames, how many still give “{label}”?"
+SEVEN_CHOICES = ("fewer than 25", "25 to 49", "50 to 74", "75 or more")
+SEVEN_WHY = "It is {same} of {count}."
+
+NO_SHARES = (
+    "The model in use does not keep space and time apart, so its shares do not multiply. Choose a "
+    "STAM to see them."
+)
+FOUR_PROMPT = (
+    "The brightest patch of frame {frame} has {inside:.2f} % of its frame's rollout, and the frame "
+    "has {of_clip:.2f} % of the clip's. What share of the clip has the patch?"
+)
+FOUR_WHY = "{inside:.2f} % of {of_clip:.2f} % is {answer}."
+FOUR_PROMPT_DIVIDED = (
+    "In divided attention, in how many patches of this clip can the content of one patch be after "
+    "one layer?"
+)
+FOUR_WHY_DIVIDED = "First {frames} in time, then {patches} in each of those frames: {answer}."
+
+EIGHT_SENTENCE = (
+    "Frame {most} is looked at most ({share:.1f} %); left out, it changes the logit by "
+    "{effect:.2f}, which is place {rank}. Most is lost without frame {best} ({best_effect:.2f})."
+)
+EIGHT_PROMPT = (
+    "Frame {most} has the most attention ({share:.1f} %). In the order of what leaving a frame out "
+    "costs, where does it stand?"
+)
+EIGHT_PLACE = "place {place}"
+EIGHT_PLACES = "places {first} to {last}"

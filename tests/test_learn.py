@@ -13,15 +13,16 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from app import learn_text
+from app import learn_heads, learn_lies, learn_roads, learn_text
 from app.analysis import Analyst
 from app.backstage import Backstage
 from app.components.base import component_file
 from app.components.learn import LessonFigure, LessonNav
 from app.learn_desk import LESSONS, LearnDesk, LearnView
-from app.learn_lesson import levels, packed
+from app.learn_lesson import Ask, levels, packed
 from app.learn_questions import quiz, read_choice, read_patch, read_share, read_whole
 from app.learn_state import Learn
+from app.learn_trials import does_order_matter
 from app.ui import TABS, build_page, named_tab
 from app.visit import Visit
 from stam_core.costs import Sizes, cost
@@ -286,3 +287,151 @@ def replace_query(query: dict[str, str]) -> Any:
 def test_state_holds_names_alone() -> None:
     assert replace(Learn(), shown="x") == Learn(shown="x")
     assert all(isinstance(value, str) for value in vars(Learn()).values())
+
+
+# --- the chapters about the model's own numbers ---
+
+
+def test_a_heads_numbers_lead_from_products_to_the_weighted_sum(
+    desk: LearnDesk, opened: LearnView
+) -> None:
+    data = asked(desk, opened, 3, layer=2, head=5)
+    assert (data["layers"], data["heads"]) == (3, 8)
+    queries, keys = np.array(data["queries"]), np.array(data["keys"])
+    assert queries.shape == (17, 16)
+    products = queries @ keys.T
+    assert np.allclose(products, data["products"], atol=0.02)
+    weights = np.array(data["weights"])
+    assert np.allclose(weights.sum(axis=1), 1, atol=1e-4)
+    assert np.allclose(weights @ np.array(data["values"]), data["mixed"], atol=0.01)
+    last = asked(desk, opened, 3, layer=3, head=8, first=False)
+    frame = 1 + int(np.argmax(last["weights"][0][1:]))
+    assert data["quiz"]["choices"][data["quiz"]["answer"]] == str(frame)
+
+
+@pytest.mark.parametrize("wrong", [{"layer": 4}, {"head": 0}, {"head": "1"}])
+def test_a_head_that_is_not_there_is_told(
+    desk: LearnDesk, opened: LearnView, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ParameterError, match="whole number from 1"):
+        asked(desk, opened, 3, **wrong)
+
+
+def test_rollout_follows_its_settings(desk: LearnDesk, opened: LearnView) -> None:
+    usual = asked(desk, opened, 5)
+    assert len(usual["rows"]) == 3
+    assert all(abs(sum(row) - 1) < 1e-3 for row in usual["rows"])
+    assert usual["spread"][-1]["product"] > usual["spread"][-1]["alone"]
+    answer = usual["quiz"]["choices"][usual["quiz"]["answer"]]
+    assert answer == str(round(usual["spread"][-1]["product"]))
+    still = asked(desk, opened, 5, residual=0.95)
+    assert still["spread"][-1]["kept"] > usual["spread"][-1]["kept"]
+    space = asked(desk, opened, 5, stage="space", frame=2, fusion="max")
+    assert space["size"] == 65
+    assert len(space["rows"]) == 4
+    assert all(step is not None for step in space["mixed"])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stage": "all"}, {"residual": 1.0}, {"fusion": "sum"}, {"frame": 16}, {"layer": 0}]
+)
+def test_rollout_settings_that_cannot_be_are_refused(
+    desk: LearnDesk, opened: LearnView, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises((ParameterError, UnknownNameError)):
+        asked(desk, opened, 5, **wrong)
+
+
+def test_the_two_roads_hold_what_the_rules_say(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 4, patch=[2, 3, 4])
+    counts = {name: [entry["count"] for entry in road] for name, road in data["roads"].items()}
+    assert counts == {"divided": [1, 16, 1024], "factorised": [1, 64]}
+    space, time = np.array(data["shares"]["space"]), np.array(data["shares"]["time"])
+    frame = int(time[1:].argmax())
+    share = space[frame, 1:].max() * time[1 + frame]
+    answer = data["quiz"]["choices"][data["quiz"]["answer"]]
+    assert float(answer.removesuffix(" %")) == pytest.approx(100 * share, abs=0.02)
+
+
+def test_other_orders_are_answered_exactly(
+    desk: LearnDesk, opened: LearnView, analyst: Analyst
+) -> None:
+    visit = analyst.example(Visit(), "jumping-jacks.mp4")
+    engine, clip = analyst.opened(visit)
+    tried = asked(desk, opened, 7, order="reverse", first=False)["try"]
+    expected = engine.edit(clip, frames=list(range(15, -1, -1)))
+    assert tried["label"] == expected.top(1)[0][0]
+    assert tried["now"] == pytest.approx(expected.top(1)[0][1], abs=1e-6)
+    shuffled = asked(desk, opened, 7, order="shuffle", seed=5)["try"]
+    assert sorted(shuffled["frames"]) == list(range(16))
+    assert shuffled["frames"] != list(range(16))
+    frozen = asked(desk, opened, 7, order="freeze", frame=4)["try"]
+    assert frozen["frames"] == [4] * 16
+
+
+def test_what_is_revealed_are_the_methods_own_scores(
+    desk: LearnDesk, opened: LearnView, analyst: Analyst
+) -> None:
+    effects = asked(desk, opened, 7, reveal=True, first=False)["effects"]
+    engine, clip = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
+    for name in ("temporal-attention", "leave-one-out"):
+        frames = engine.explain(clip, method=name).frames
+        assert frames is not None
+        assert np.allclose(effects["rows"][name], frames, atol=1e-4)
+        assert effects["key"][name] == int(frames.argmax())
+    assert "Shapley" in effects["sentence"]
+
+
+def test_attention_and_effect_of_the_frame_looked_at_most(
+    desk: LearnDesk, opened: LearnView
+) -> None:
+    data = asked(desk, opened, 8)
+    most = int(np.argmax(data["attention"]))
+    rank = 1 + sum(effect > data["effect"][most] for effect in data["effect"])
+    assert f"place {rank}." in data["sentence"]
+    answer = data["quiz"]["choices"][data["quiz"]["answer"]]
+    bounds = [int(number) for number in re.findall(r"\d+", answer)]
+    assert bounds[0] <= rank <= bounds[-1]
+
+
+def test_black_gets_no_credit_against_black(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 8, run="black", square=[8, 7, 7], first=False)["black"]
+    assert data["square"] == [8, 6, 6]  # the whole square lies in the picture
+    assert data["credits"]["black"]["inside"] == 0.0
+    assert data["credits"]["mean"]["inside"] != 0.0
+    assert data["changed"] != 0.0
+
+
+def test_the_forgetting_model_is_told_step_by_step(desk: LearnDesk, opened: LearnView) -> None:
+    assert opened.clip is not None
+    assert opened.learn is not None
+    event = {"chapter": 8, "key": opened.clip["key"], "run": "forget"}
+    views = desk.answer(Visit(), opened.learn, event)
+    first, second = (next(views).lesson for _ in range(2))
+    views.close()  # type: ignore[attr-defined]
+    assert first is not None
+    assert second is not None
+    start, then = first[1]["forget"], second[1]["forget"]
+    assert (len(start["steps"]), len(then["steps"])) == (1, 2)
+    assert set(start["steps"][0]["likeness"].values()) == {1.0}
+    assert then["steps"][1]["layer"] == "head"
+    # The head is no part of attention, and contrast is no part of the model.
+    assert then["steps"][1]["likeness"]["temporal-attention"] == 1.0
+    assert then["steps"][1]["likeness"]["contrast"] == 1.0
+    assert then["steps"][1]["likeness"]["leave-one-out"] < 1.0
+    assert second[1]["partial"] is True
+
+
+def test_a_single_picture_and_a_model_of_another_kind_are_told(
+    desk: LearnDesk, opened: LearnView, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, clip = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
+    still = replace(clip, frame_indices=np.zeros(16, np.int64))
+    assert "one picture" in does_order_matter(Ask(engine, still, {}, first=True))["missing"]
+    for module in (learn_heads, learn_roads, learn_lies):
+        monkeypatch.setattr(module, "has_frame_heads", lambda model: False)
+    for number in (3, 5, 8):
+        assert "built-in STAM" in asked(desk, opened, number)["missing"]
+    roads = asked(desk, opened, 4)
+    assert roads["shares"] is None
+    assert roads["quiz"]["choices"][roads["quiz"]["answer"]] == "1,024"

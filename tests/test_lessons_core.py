@@ -12,6 +12,8 @@ from toys import toy_subject
 from stam_core.errors import ParameterError
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.by_hand import has_frame_heads, head_by_hand
+from stam_core.explain.one_frame import frame_credit, value_with_frame
+from stam_core.explain.patch_tokens import patch_tokens
 from stam_core.explain.rollout import rollout
 from stam_core.explain.rollout_steps import rollout_steps, spread
 from stam_core.metrics.forgetting import forgetting
@@ -108,3 +110,33 @@ def test_a_forgetting_copy_leaves_the_model_as_it_was() -> None:
     list(forgetting(subject, {"space": EXPLAINERS["spatial-rollout"]()}, Target(0)))
     after = subject.model.state_dict()  # type: ignore[attr-defined]
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_credit_of_one_frame_adds_up_and_black_gets_none_against_black() -> None:
+    subject, target = toy_subject(), Target(2)
+    picture = subject.x[1].clone()
+    picture[:, :8, :8] = 0.0  # the first patch
+    credit = frame_credit(subject, target, 1, picture, torch.zeros_like(picture), steps=64)
+    rise = credit.value - credit.baseline_value
+    assert float(credit.patches.sum()) == pytest.approx(rise, rel=0.02, abs=1e-3)
+    assert float(credit.patches[0, 0]) == 0.0
+    grey = frame_credit(subject, target, 1, picture, torch.full_like(picture, 0.5), steps=8)
+    assert abs(float(grey.patches[0, 0])) > 1e-4
+    assert grey.value == pytest.approx(credit.value, abs=1e-5)
+
+
+def test_the_frame_as_it_is_gives_the_clips_own_value() -> None:
+    subject, target = toy_subject(), Target(3)
+    with torch.no_grad():
+        value = value_with_frame(subject, target, 2, subject.x[2:3])
+    assert float(value[0]) == pytest.approx(float(subject.trace().logits[3]), abs=1e-4)
+
+
+def test_a_patchs_numbers_are_those_of_the_models_own_embedding() -> None:
+    subject = toy_subject()
+    tokens = patch_tokens(subject, 2)
+    assert tokens is not None
+    embed = subject.model.spatial.patch_embed  # type: ignore[attr-defined]
+    patch = subject.x[2, :, 8:16, 16:24].flatten()  # row 1, column 2 of 4 x 4
+    by_hand = embed.proj.weight.flatten(1) @ patch + embed.proj.bias
+    torch.testing.assert_close(tokens[1 * 4 + 2], by_hand, atol=1e-5, rtol=1e-5)

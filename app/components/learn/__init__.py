@@ -22,7 +22,8 @@ class LessonFigure(PageComponent):
 
     Properties: `clip` is made by `app.learn_desk`, `lesson1` to `lesson8` by the lessons, `words`
     the texts. Events: "ask" `{"key", "chapter", "serial", "first", ...}` with what the chapter's
-    lesson reads, "example" for the first example in place of the visitor's clip.
+    lesson reads, "attempt" the same for what takes seconds, "example" for the first example in
+    place of the visitor's clip.
     """
 
     folder = "learn/"
@@ -32,7 +33,12 @@ class LessonFigure(PageComponent):
         "lesson_frames.js",
         "lesson_1.js",
         "lesson_2.js",
+        "lesson_3.js",
+        "lesson_4.js",
+        "lesson_5.js",
         "lesson_6.js",
+        "lesson_7.js",
+        "lesson_8.js",
     )
 
 

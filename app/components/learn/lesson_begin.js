@@ -121,7 +121,8 @@ function send(number) {
   Object.assign(post, { open: post.serial, again: false, timer: setTimeout(() => next(number), PATIENCE) });
   page.sections[number].dataset.asked = post.serial;
   const known = kept.data && kept.data[number];
-  trigger("ask", { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
+  // What takes seconds waits in a queue of its own.
+  trigger(post.wanted.run ? "attempt" : "ask", { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
 }
 
 function next(number) {

@@ -1,0 +1,195 @@
+"""The lesson of pictures that lie: a model that forgets, idle attention, black on black."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from app import learn_text as text
+from app.learn_lesson import Ask, rounded
+from app.learn_questions import quiz, read_choice, read_patch
+from stam_core.explain import EXPLAINERS
+from stam_core.explain.baselines import baseline
+from stam_core.explain.by_hand import has_frame_heads
+from stam_core.explain.one_frame import frame_credit, value_with_frame
+from stam_core.metrics.forgetting import forgetting
+from stam_core.types import Target
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stam_core.metrics.forgetting import ForgottenStep
+    from stam_core.record import Subject
+
+# What is asked of the forgetting model; the picture's own contrast goes beside them.
+METHODS = ("temporal-attention", "leave-one-out", "spatial-rollout", "gradient-attention")
+CONTRAST = "contrast"
+RUNS = ("none", "forget", "black")
+SQUARE = 2  # patches along the black square's side
+PATH_STEPS = 32  # of integrated gradients
+PLACES = (1, 4, 8)  # ends of the question's ranges
+
+
+def pictures_lie(ask: Ask) -> Iterator[dict[str, Any]]:
+    """What was asked for; the forgetting model in parts."""
+    run = read_choice(ask.data, "run", RUNS)
+    with ask.engine.subject(ask.clip) as subject:
+        framewise = has_frame_heads(subject.model)
+    if not framewise:
+        yield {"missing": text.NO_FRAME_HEADS}
+        return
+    match run:
+        case "forget":
+            yield from _forget(ask)
+        case "black":
+            yield _black_on_black(ask)
+        case _:
+            yield _attention_and_effect(ask)
+
+
+# --- attention and effect ---
+
+
+def _attention_and_effect(ask: Ask) -> dict[str, Any]:
+    """Both for each frame, and the chapter's question about the frame looked at most."""
+    rows: dict[str, NDArray[np.float32]] = {}
+    for name in ("temporal-attention", "leave-one-out"):
+        frames = ask.engine.explain(ask.clip, method=name).frames
+        assert frames is not None  # both score frames
+        rows[name] = frames
+    attention, effect = rows["temporal-attention"], rows["leave-one-out"]
+    most = int(attention.argmax())
+    rank = 1 + int((effect > effect[most]).sum())
+    best = int(effect.argmax())
+    told = {"most": most + 1, "share": 100 * float(attention[most]), "rank": rank}
+    answer: dict[str, Any] = {
+        "attention": rounded(attention, 5),
+        "effect": rounded(effect, 5),
+        "sentence": text.EIGHT_SENTENCE.format(
+            **told, effect=float(effect[most]), best=best + 1, best_effect=float(effect[best])
+        ).replace("-", "−"),
+    }
+    if ask.first:
+        n = len(attention)
+        ends = [*[place for place in PLACES if place < n], n]
+        starts = [1, *[end + 1 for end in ends[:-1]]]
+        choices = [
+            text.EIGHT_PLACE.format(place=start) if start == end
+            else text.EIGHT_PLACES.format(first=start, last=end)
+            for start, end in zip(starts, ends, strict=True)
+        ]  # fmt: skip
+        index = next(i for i, end in enumerate(ends) if rank <= end)
+        answer["quiz"] = quiz(
+            text.EIGHT_PROMPT.format(**told), choices, choices[index], answer["sentence"]
+        )
+    return answer
+
+
+# --- a model that forgets ---
+
+
+def _forget(ask: Ask) -> Iterator[dict[str, Any]]:
+    """Every step so far, after each layer."""
+    target = ask.engine.target(ask.clip)
+    explainers = {name: EXPLAINERS[name]() for name in METHODS}
+    with ask.engine.subject(ask.clip) as subject:
+        steps = forgetting(subject, explainers, target)
+        first = next(steps)  # from here on the engine's model is not needed
+        contrast = _contrast(subject)
+        frame = subject.x.shape[0] // 2
+    rows = [_step(first, contrast, frame)]
+    yield _forgotten(rows, first.count, frame)
+    for step in steps:
+        rows.append(_step(step, contrast, frame))
+        yield _forgotten(rows, step.count, frame)
+
+
+def _forgotten(rows: list[dict[str, Any]], count: int, frame: int) -> dict[str, Any]:
+    # The page takes the whole list: two answers that meet on the way lose nothing.
+    done = len(rows) > count
+    return {
+        "forget": {"steps": list(rows), "count": count, "frame": frame, "done": done},
+        "partial": not done,
+    }
+
+
+def _step(step: ForgottenStep, contrast: NDArray[np.float64], frame: int) -> dict[str, Any]:
+    scores = {name: _shown(values, frame) for name, values in step.scores.items()}
+    likeness = {name: round(value, 3) for name, value in step.likeness.items()}
+    return {
+        "layer": step.layer,
+        "scores": {**scores, CONTRAST: _shown(contrast, frame)},
+        "likeness": {**likeness, CONTRAST: 1.0},
+    }
+
+
+def _shown(values: NDArray[np.float64], frame: int) -> list[float]:
+    """Scores of all frames, or of one frame's patches row by row, their highest being 1."""
+    one = np.nan_to_num(values[frame].ravel() if values.ndim == 3 else values)
+    peak = float(np.abs(one).max())
+    scaled: list[float] = np.round(one / (peak or 1.0), 3).tolist()
+    return scaled
+
+
+def _contrast(subject: Subject) -> NDArray[np.float64]:
+    """How much the pixels of each patch differ: a picture that never asked the model. [T,h,w]."""
+    h, w = subject.patch_grid
+    patches = rearrange(subject.x, "t c (h y) (w x) -> t h w (c y x)", h=h, w=w)
+    spread: NDArray[np.float64] = patches.std(dim=-1).double().cpu().numpy()
+    return spread
+
+
+# --- black on black ---
+
+
+def _black_on_black(ask: Ask) -> dict[str, Any]:
+    """A black square in one frame: its effect, and its credit against two baselines."""
+    frames, rows, columns = ask.shape
+    frame, row, column = read_patch(
+        ask.data, "square", ask.shape, (frames // 2, rows // 2, columns // 2)
+    )
+    row, column = min(row, rows - SQUARE), min(column, columns - SQUARE)
+    target = ask.engine.target(ask.clip)
+    with ask.engine.subject(ask.clip) as subject:
+        black, mean = baseline(subject, "black")[frame], baseline(subject, "mean")[frame]
+        picture = subject.x[frame].clone()
+        y, x = subject.x.shape[-2] // rows, subject.x.shape[-1] // columns
+        square = (
+            slice(None),
+            slice(row * y, (row + SQUARE) * y),
+            slice(column * x, (column + SQUARE) * x),
+        )
+        picture[square] = black[square]
+        changed = _change(subject, target, frame, picture)
+        credits = {
+            name: frame_credit(subject, target, frame, picture, start, steps=PATH_STEPS)
+            for name, start in (("black", black), ("mean", mean))
+        }
+    inside = (slice(row, row + SQUARE), slice(column, column + SQUARE))
+    return {
+        "black": {
+            "square": [frame, row, column],
+            "size": SQUARE,
+            "changed": round(changed, 4),
+            "label": ask.engine.info.labels[target.index],
+            "credits": {
+                name: {
+                    "patches": rounded(credit.patches.flatten().numpy(), 5),
+                    "inside": round(float(credit.patches[inside].sum()), 4),
+                    "all": round(float(credit.patches.sum()), 4),
+                    "rise": round(credit.value - credit.baseline_value, 4),
+                }
+                for name, credit in credits.items()
+            },
+        }
+    }
+
+
+@torch.no_grad()
+def _change(subject: Subject, target: Target, frame: int, picture: torch.Tensor) -> float:
+    both = value_with_frame(subject, target, frame, torch.stack([picture, subject.x[frame]]))
+    return float(both[0] - both[1])

@@ -1,0 +1,110 @@
+"""Lessons that try something out: does order matter, and when do pictures lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from app import learn_text as text
+from app.learn_lesson import Ask, rounded
+from app.learn_questions import quiz, read_choice, read_whole
+from stam_core.explain.game import FrameGame
+from stam_core.metrics.agreement import compare
+from stam_core.types import Target
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stam_core import Engine
+    from stam_core.types import Clip
+
+SHUFFLES = 100
+SHAPLEY_PAIRS = 32  # of orders; the interval is in the frame lab, the lesson needs the ranking
+ORDERS = ("none", "shuffle", "reverse", "freeze")
+LONGEST_SEED = 10_000
+
+# --- 7: does order matter? ---
+
+
+def does_order_matter(ask: Ask) -> dict[str, Any]:
+    """The answer to the clip in another order, and which frames carry it."""
+    if len(set(ask.clip.frame_indices.tolist())) < 2:
+        return {"missing": text.ONE_FRAME}
+    order = read_choice(ask.data, "order", ORDERS)
+    seed = read_whole(ask.data, "seed", 0, LONGEST_SEED, 0)
+    frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, 0)
+    before = ask.engine.predict(ask.clip)
+    best = int(before.logits.argmax())
+    answer: dict[str, Any] = {
+        "label": before.labels[best],
+        "was": float(before.probabilities[best]),
+    }
+    if order != "none":
+        frames = _frames(order, ask.clip.num_frames, seed, frame)
+        after = ask.engine.edit(ask.clip, frames=frames, positions="close")
+        now = int(after.logits.argmax())
+        answer["try"] = {
+            "order": order,
+            "frames": frames,
+            "label": after.labels[now],
+            "now": float(after.probabilities[now]),
+            "old": float(after.probabilities[best]),
+            "same": now == best,
+        }
+    if ask.data.get("reveal") is True:
+        answer["effects"] = _effects(ask.engine, ask.clip)
+    if ask.first:
+        answer["quiz"] = _shuffle_quiz(ask.engine, ask.clip, best)
+    return answer
+
+
+def _frames(order: str, n: int, seed: int, frame: int) -> list[int]:
+    match order:
+        case "shuffle":
+            mixed: list[int] = np.random.default_rng(seed).permutation(n).tolist()
+            return mixed
+        case "reverse":
+            return list(range(n))[::-1]
+        case _:
+            return [frame] * n
+
+
+def _effects(engine: Engine, clip: Clip) -> dict[str, Any]:
+    """Attention, and what two kinds of leaving frames out say; and whether they agree."""
+    rows: dict[str, NDArray[np.float32]] = {}
+    for name, settings in (
+        ("temporal-attention", {}),
+        ("leave-one-out", {}),
+        ("shapley", {"subsets": "sampled", "pairs": SHAPLEY_PAIRS}),
+    ):
+        frames = engine.explain(clip, method=name, **settings).frames
+        assert frames is not None  # all three score frames
+        rows[name] = frames
+    attention, effect = rows["temporal-attention"], rows["shapley"]
+    agreement = compare(attention, effect, names=("attention", "Shapley values"))
+    return {
+        "rows": {name: rounded(frames, 5) for name, frames in rows.items()},
+        "key": {name: int(frames.argmax()) for name, frames in rows.items()},
+        "sentence": agreement.sentence,
+    }
+
+
+def _shuffle_quiz(engine: Engine, clip: Clip, best: int) -> dict[str, Any]:
+    with engine.subject(clip) as subject:
+        game = FrameGame(subject, Target(best))
+        generator = torch.Generator().manual_seed(1)
+        orders = torch.stack(
+            [torch.randperm(clip.num_frames, generator=generator) for _ in range(SHUFFLES)]
+        )
+        same = int((game.logits_of_orders(orders).argmax(dim=-1) == best).sum())
+    bounds = (0, SHUFFLES // 4, SHUFFLES // 2, 3 * SHUFFLES // 4, SHUFFLES + 1)
+    index = next(i for i in range(4) if bounds[i] <= same < bounds[i + 1])
+    label = engine.info.labels[best]
+    return quiz(
+        text.SEVEN_PROMPT.format(count=SHUFFLES, label=label),
+        list(text.SEVEN_CHOICES),
+        text.SEVEN_CHOICES[index],
+        text.SEVEN_WHY.format(same=same, count=SHUFFLES),
+    )
