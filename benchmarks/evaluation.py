@@ -29,7 +29,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.machine import write_result
-from stam_core.engine import pick_device, pick_dtype
+from stam_core.device import pick_device, pick_dtype
 from stam_core.evaluate import ClipResult, Settings, evaluate_clips
 from stam_core.evaluate.answers import Answerer, Given, default_batch
 from stam_core.evaluate.lists import Entry

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import write_result
-from stam_core.engine import pick_device, pick_dtype
+from stam_core.device import pick_device, pick_dtype
 from stam_core.explain import EXPLAINERS, configure, run
 from stam_core.models import build_model, model_info
 from stam_core.models.stam import Stam

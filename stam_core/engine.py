@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from cachetools import LRUCache
 
+from stam_core.device import pick_device, pick_dtype
 from stam_core.edits import Edit, check_edit, put_together
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import Explainer, configure, find_explainer
@@ -33,50 +34,6 @@ if TYPE_CHECKING:
 DISPLAY_SIDE = 256
 CACHE_BYTES = 512 * 2**20
 MAX_EDITED_FRAMES = 256
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def pick_device(device: str) -> torch.device:
-    """The device called `device`; "auto": a CUDA GPU where there is one, else the CPU.
-
-    Raises:
-        ParameterError: No such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ParameterError(
-            f"Device {device!r} is not usable here ({str(error).splitlines()[0]}). "
-            "Use 'auto' or 'cpu'."
-        ) from None
-    return chosen
-
-
-def has_native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; emulated it is several times slower."""
-    report: Callable[[], dict[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
-    capabilities = report() if report is not None else {}
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
-def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The type of the spatial stage's matrix products; "auto": bfloat16 where it is native.
-
-    Raises:
-        ParameterError: No such type.
-    """
-    if dtype == "auto":
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            native = device.type == "cpu" and has_native_bfloat16()
-        return torch.bfloat16 if native else torch.float32
-    if dtype not in DTYPES:
-        raise UnknownNameError("dtype", dtype, ["auto", *DTYPES])
-    return DTYPES[dtype]
 
 
 def _softmax(logits: torch.Tensor, labels: tuple[str, ...]) -> Prediction:

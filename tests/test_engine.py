@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from stam_core import Engine, StamError
-from stam_core.engine import has_native_bfloat16, pick_device, pick_dtype
+from stam_core.device import has_native_bfloat16, pick_device, pick_dtype
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
 from stam_core.models.described import metadata_of
 from stam_core.video.encode import write_mp4

@@ -120,7 +120,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
 def _run_rendered(options: argparse.Namespace) -> int:
     # Loads torch, which takes seconds.
-    from stam_core.engine import pick_device
+    from stam_core.device import pick_device
     from stam_core.evaluate import evaluate_rendered
     from stam_core.models import load_model
     from stam_core.render.numbers import json_ready

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from stam_core.engine import pick_device, pick_dtype
+from stam_core.device import pick_device, pick_dtype
 from stam_core.errors import ParameterError
 from stam_core.evaluate.answers import Answer, Answerer, Given, default_batch
 from stam_core.evaluate.cost import gmacs_per_clip

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from stam_core.actions.motions import LABELS
-from stam_core.engine import pick_dtype
+from stam_core.device import pick_dtype
 from stam_core.errors import ParameterError
 from stam_core.models.stam import StamConfig
 from stam_core.types import Preprocessing

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from stam_core.engine import pick_device
+from stam_core.device import pick_device
 from stam_core.train.distributed import joined, world
 from stam_core.train.options import StageOptions
 from stam_core.types import Progress
