@@ -107,23 +107,16 @@ def pose_loss(
         The loss; and "patch", the share of joints whose patch is found, and "pixels", CLS's mean
         error in pixels, both of joints inside the picture.
     """
-    n, patches = len(tokens), tokens.shape[1] - 1
+    losses, figures = patch_pose_loss(heads, tokens[:, 1:], truth, side=side)
     cls = tokens[:, 0]
-    where = heads.where(tokens[:, 1:]).float().transpose(1, 2)  # [n,J,N]
-    shares = patch_targets(truth.joints, side=side, grid=round(patches**0.5))
-    place = heads.place(cls).float().view(n, -1, 2, BINS)
+    place = heads.place(cls).float().view(len(tokens), -1, 2, BINS)
     bins = bin_targets(truth.joints, side=side)
-    shown = truth.cover.float() / truth.cover.float().sum(dim=-1, keepdim=True)  # [n,N,C]
     asked = truth.inside.float()
     told = truth.deciding.float()
     # Somebody doing something can be seen; where no joint is inside either, nobody is there.
     present = (truth.inside.any(dim=1) | truth.deciding).float()
-    # Where something is done and no joint is asked for, in a crowd, nobody is the person.
-    one = (truth.inside.any(dim=1) | ~truth.deciding).float()
-    parts = _cross_entropy(heads.part(tokens[:, 1:]).float(), shown).mean(dim=-1)
     losses = (
-        2.0 * _mean(parts, one)
-        + _mean(_cross_entropy(where, shares), asked)
+        losses
         + _mean(_cross_entropy(place, bins).mean(dim=-1), asked)
         + 2.0 * _mean(_distance(heads.depth(cls).float(), truth.depths), asked)
         + 0.2
@@ -131,11 +124,37 @@ def pose_loss(
         + 0.1 * F.binary_cross_entropy_with_logits(heads.present(cls).float()[:, 0], present)
     )
     with torch.no_grad():
-        found = _mean((where.argmax(-1) == shares.argmax(-1)).float(), asked)
         centres = torch.arange(BINS, dtype=place.dtype, device=place.device) + 0.5
         pixels = (place.softmax(-1) @ centres) * (side / BINS)  # [n,J,2]
         error = _mean((pixels - truth.joints).norm(dim=-1), asked)
-    return losses, {"patch": float(found), "pixels": float(error)}
+    return losses, {**figures, "pixels": float(error)}
+
+
+def patch_pose_loss(
+    heads: PoseHeads, patches: torch.Tensor, truth: PoseTruth, *, side: int
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The part of `pose_loss` that is asked of the patches.
+
+    Args:
+        heads: the read-outs.
+        patches: [n,N,D] after the last norm.
+        truth: of the frames.
+        side: S, pixels.
+
+    Returns:
+        The loss; and "patch", the share of joints inside the picture whose patch is found.
+    """
+    where = heads.where(patches).float().transpose(1, 2)  # [n,J,N]
+    shares = patch_targets(truth.joints, side=side, grid=round(patches.shape[1] ** 0.5))
+    shown = truth.cover.float() / truth.cover.float().sum(dim=-1, keepdim=True)  # [n,N,C]
+    asked = truth.inside.float()
+    # Where something is done and no joint is asked for, in a crowd, nobody is the person.
+    one = (truth.inside.any(dim=1) | ~truth.deciding).float()
+    parts = _cross_entropy(heads.part(patches).float(), shown).mean(dim=-1)
+    losses = 2.0 * _mean(parts, one) + _mean(_cross_entropy(where, shares), asked)
+    with torch.no_grad():
+        found = _mean((where.argmax(-1) == shares.argmax(-1)).float(), asked)
+    return losses, {"patch": float(found)}
 
 
 def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -38,6 +38,7 @@ examples:
 
   python -m stam_core train --out assets/stam-actions.safetensors --seed 0
   python -m stam_core train --out /tmp/try.safetensors --clips 64 --plain-clips 64 --space-steps 20
+  python -m stam_core train --out divided.safetensors --scheme divided
   torchrun --nproc-per-node 2 -m stam_core train --out mine.safetensors --device cuda
 """
 
@@ -56,6 +57,8 @@ COMMON_HELP = {
     "save_steps": "between two saved states, at most",
 }
 RENDERED_HELP = {
+    "scheme": "attention of the model: factorised (STAM), divided or joint (TimeSformer), or space "
+    "(frames never meet); none but the first has a stage of time by itself",
     "clips": "rendered clips of the full variety",
     "plain_clips": "rendered clips before plain walls, for the beginning",
     "space_steps": "steps that teach the spatial stage where joints are",
@@ -229,10 +232,12 @@ def _help(entry: Field[Any]) -> str:
 
 def _conversion(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type form, not always a class
     """How argparse turns the text of a flag into a field of that type."""
-    if get_origin(kind) is Literal:
-        return {"choices": get_args(kind)}
     if kind is bool:
         return {"action": "store_true"}
+    named = get_origin(kind) is Literal
     # `int` for `int` and for `int | None`
-    plain = next(entry for entry in get_args(kind) or (kind,) if entry is not type(None))
+    entries = (kind,) if named else get_args(kind) or (kind,)
+    plain = next(entry for entry in entries if entry is not type(None))
+    if get_origin(plain) is Literal:
+        return {"choices": get_args(plain)}
     return {"type": plain, "metavar": plain.__name__.upper()}

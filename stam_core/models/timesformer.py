@@ -22,16 +22,18 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from timm.layers.mlp import Mlp
 from timm.layers.patch_embed import PatchEmbed
-from timm.models.vision_transformer import Block
 from torch import nn
 
 from stam_core.models.conv_stem import stem_embedding
-from stam_core.models.stam import AttentionTap, TimeAttention
+from stam_core.models.timesformer_layers import (
+    LAYER_NORM_EPS,
+    DividedBlock,
+    frame_tokens,
+    full_block,
+    join_tokens,
+)
 from stam_core.types import Scheme
-
-LAYER_NORM_EPS = 1e-6  # unlike STAM's 1e-5; the published weights were trained with it
 
 
 @dataclass(frozen=True)
@@ -60,75 +62,6 @@ class TimeSformerConfig:
         return self.heads
 
 
-class DividedBlock(nn.Module):
-    """Attention in time, attention in space, feed-forward; each after a LayerNorm, with a residual.
-
-    The names are those of the released code.
-    """
-
-    def __init__(self, config: TimeSformerConfig) -> None:
-        """A layer of the sizes that `config` names."""
-        super().__init__()
-        width = config.width
-        norm = partial(nn.LayerNorm, width, eps=LAYER_NORM_EPS)
-        self.temporal_norm1 = norm()
-        self.temporal_attn = TimeAttention(width, config.heads)
-        self.temporal_fc = nn.Linear(width, width)
-        self.norm1 = norm()
-        self.attn = TimeAttention(width, config.heads)
-        self.norm2 = norm()
-        self.mlp = Mlp(width, hidden_features=int(width * config.mlp_ratio))
-
-    def forward(
-        self, cls: torch.Tensor, patches: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """CLS [B,1,D] and patches [B,T,N,D], T at least 1 -> the same."""
-        b, t, p, _ = patches.shape
-        places = rearrange(patches, "b t p d -> (b p) t d")
-        moved = self.temporal_fc(self.temporal_attn(self.temporal_norm1(places)))
-        patches = patches + rearrange(moved, "(b p) t d -> b t p d", b=b)
-        mixed = self.attn(self.norm1(frame_tokens(cls, patches)))
-        mixed = rearrange(mixed, "(b t) n d -> b t n d", b=b)  # n = 1+N
-        cls = cls + mixed[:, :, 0].mean(dim=1, keepdim=True)
-        patches = patches + mixed[:, :, 1:]
-        tokens = self.feed_forward(join_tokens(cls, patches))
-        return tokens[:, :1], rearrange(tokens[:, 1:], "b (t p) d -> b t p d", t=t, p=p)
-
-    def feed_forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """[B,n,D] -> [B,n,D], each token by itself."""
-        out: torch.Tensor = tokens + self.mlp(self.norm2(tokens))
-        return out
-
-    def cls_alone(self, cls: torch.Tensor) -> torch.Tensor:
-        """CLS [B,1,D] where there is no frame: it attends to itself."""
-        return self.feed_forward(cls + self.attn(self.norm1(cls)))
-
-
-def frame_tokens(cls: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
-    """A copy of CLS [B,1,D] before the patches [B,T,N,D] of every frame -> [B*T,1+N,D]."""
-    copies = cls[:, None].expand(-1, patches.shape[1], -1, -1)  # [B,T,1,D]
-    return rearrange(torch.cat([copies, patches], dim=2), "b t n d -> (b t) n d")
-
-
-def join_tokens(cls: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
-    """CLS [B,1,D], then all patches [B,T,N,D], frame after frame -> [B,1+T*N,D]."""
-    return torch.cat([cls, rearrange(patches, "b t p d -> b (t p) d")], dim=1)
-
-
-def full_block(config: TimeSformerConfig) -> Block:
-    """A layer of an ordinary ViT, for the schemes "joint" and "space"."""
-    block = Block(
-        config.width,
-        config.heads,
-        mlp_ratio=config.mlp_ratio,
-        qkv_bias=True,
-        # timm hints at a class here, and takes whatever makes a module
-        norm_layer=partial(nn.LayerNorm, eps=LAYER_NORM_EPS),  # type: ignore[arg-type]
-    )
-    block.get_submodule("attn").attn_drop = AttentionTap()
-    return block
-
-
 class TimeSformer(nn.Module):
     """Patches of all frames, CLS, positions in space and time, the layers and the head."""
 
@@ -150,7 +83,9 @@ class TimeSformer(nn.Module):
         if config.scheme != "space":
             self.time_embed = nn.Parameter(torch.zeros(1, config.num_frames, config.width))
         layer = DividedBlock if config.scheme == "divided" else full_block
-        self.blocks = nn.ModuleList(layer(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(
+            layer(config.width, config.heads, config.mlp_ratio) for _ in range(config.depth)
+        )
         self.norm = nn.LayerNorm(config.width, eps=LAYER_NORM_EPS)
         self.head = nn.Linear(config.width, config.num_classes)
         self.reset()
@@ -275,9 +210,10 @@ class TimeSformer(nn.Module):
 
     def embed_clip(self, x: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
         """What the head sees: [B,n,3,y,x] -> [B,D]; see `encode`."""
-        return self._read(self.encode(x, positions)[0])
+        return self.read(self.encode(x, positions)[0])
 
-    def _read(self, cls: torch.Tensor) -> torch.Tensor:
+    def read(self, cls: torch.Tensor) -> torch.Tensor:
+        """CLS as `encode` gives it -> what the head sees [B,D]."""
         clip_embedding: torch.Tensor = self.norm(cls.mean(dim=1))
         return clip_embedding
 
@@ -314,7 +250,7 @@ class TimeSformer(nn.Module):
         """
         slots = torch.arange(embeddings.shape[1], device=embeddings.device)
         layers = self.encode_by_layer(self._pictures(embeddings), slots)
-        return torch.stack([self.head(self._read(cls)) for cls, _ in layers])
+        return torch.stack([self.head(self.read(cls)) for cls, _ in layers])
 
     def _pictures(self, embeddings: torch.Tensor) -> torch.Tensor:
         side = self.config.side

@@ -6,18 +6,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
 
-from stam_core.models.stam import Stam
+from stam_core.models import FAMILIES
 from stam_core.train.files import write_whole
 from stam_core.types import Preprocessing
+
+if TYPE_CHECKING:
+    from stam_core.models.stam import Stam
+    from stam_core.models.timesformer import TimeSformer
 
 
 def write_checkpoint(
     path: Path,
-    model: Stam,
+    model: Stam | TimeSformer,
     *,
     labels: Sequence[str],
     preprocessing: Preprocessing,
@@ -36,7 +40,7 @@ def write_checkpoint(
         TrainingError: the file cannot be written.
     """
     metadata = {
-        "family": "stam",
+        "family": next(name for name, kind in FAMILIES.items() if kind is type(model)),
         "config": json.dumps(asdict(model.config)),
         "labels": json.dumps(list(labels)),
         "preprocessing": json.dumps(asdict(preprocessing)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,8 @@ from stam_core.actions.motions import LABELS
 from stam_core.device import pick_dtype
 from stam_core.errors import ParameterError
 from stam_core.models.stam import StamConfig
-from stam_core.types import Preprocessing
+from stam_core.models.timesformer import TimeSformerConfig
+from stam_core.types import Preprocessing, Scheme
 
 CONFIG = StamConfig(
     side=128,
@@ -28,6 +29,24 @@ CONFIG = StamConfig(
     time_feedforward=256,
     num_classes=len(LABELS),
 )
+Config = StamConfig | TimeSformerConfig
+# For the other schemes: the same stem and width, six layers in all of which frames meet.
+_WHOLE = TimeSformerConfig(
+    side=128,
+    patch_size=16,
+    stem_width=16,
+    width=128,
+    depth=6,
+    heads=4,
+    num_frames=16,
+    num_classes=len(LABELS),
+)
+CONFIGS: dict[Scheme, Config] = {
+    "factorised": CONFIG,
+    "divided": replace(_WHOLE, scheme="divided"),
+    "joint": replace(_WHOLE, scheme="joint"),
+    "space": replace(_WHOLE, scheme="space"),
+}
 # Values in [-1,1] train markedly better here than the [0,1] of the published STAM.
 PREPROCESSING = Preprocessing(resize_side=128, side=128, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
@@ -93,6 +112,7 @@ class TrainOptions(StageOptions):
     }
 
     out: Path = Path("assets/stam-actions.safetensors")
+    scheme: Scheme | None = None  # how attention joins space and time; None: the configuration's
     clips: int = 18_400  # of the full variety
     plain_clips: int = 2300  # before plain walls, for the beginning
     space_steps: int = 4800  # of `batch_frames` frames
@@ -102,11 +122,18 @@ class TrainOptions(StageOptions):
     batch_frames: int = 128
     batch_clips: int = 128
     evaluation_clips: int = 256
-    config: StamConfig = field(default=CONFIG)
+    config: Config = field(default=CONFIG)
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot be trained."""
         super().__post_init__()
+        if self.scheme is not None and self.scheme != self.config.scheme:
+            if self.config is not CONFIG:
+                raise ParameterError(
+                    f"The configuration is of the scheme {self.config.scheme!r}, not "
+                    f"{self.scheme!r}. Leave one of them out."
+                )
+            object.__setattr__(self, "config", CONFIGS[self.scheme])
         if (
             min(self.clips, self.plain_clips, self.joint_clips, self.batch_clips) < 1
             or min(self.space_steps, self.time_steps, self.joint_steps) < 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # variety.
 _PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
 # Weight of the joints' loss beside the label's, when both stages learn together.
-_POSE_WEIGHT = 0.3
+POSE_WEIGHT = 0.3
 # What the joint stage reads of the frames of a clip: when, the pictures, and what `PoseTruth` asks.
 _OF_FRAMES = ("key_frames", "frames", "joints", "depths", "inside", "deciding", "cover")
 
@@ -38,20 +38,10 @@ def train_space(
     stage = Stage("space", modules, options, steps=options.space_steps, lr=1e-3, threads=threads)
 
     def draw(done: float) -> Batch:
-        share = min(max((done - _PLAIN_UNTIL) / (_FULL_FROM - _PLAIN_UNTIL), 0.0), 1.0)
-        n_full = round(share * options.batch_frames)
-        batches = [
-            _sample_frames(store, n, stage.generator)
-            for store, n in ((stores.full, n_full), (stores.plain, options.batch_frames - n_full))
-            if n
-        ]
-        frames, *truth = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        flipped = torch.rand(len(frames), generator=stage.generator) < 0.5
-        return frames, flipped, *truth
+        return draw_frames(stores, options, done, stage.generator)
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
-        frames, flipped, *truth = (rows.to(options.device) for rows in batch)
-        x, asked = mirror_frames(to_input(frames, PREPROCESSING), PoseTruth(*truth), flipped)
+        x, asked = seen_frames(tuple(rows.to(options.device) for rows in batch))
         with autocast(options):
             tokens = cast("VisionTransformer", parts["spatial"]).forward_features(x)
         heads = cast("PoseHeads", parts["heads"])
@@ -60,6 +50,28 @@ def train_space(
 
     modules.train()
     return stage.run(draw, loss, report)
+
+
+def draw_frames(
+    stores: Stores, options: TrainOptions, done: float, generator: torch.Generator
+) -> Batch:
+    """Single frames for a share of the stage `done`: [n,S,S,3], whether mirrored, their truth."""
+    share = min(max((done - _PLAIN_UNTIL) / (_FULL_FROM - _PLAIN_UNTIL), 0.0), 1.0)
+    n_full = round(share * options.batch_frames)
+    batches = [
+        _sample_frames(store, n, generator)
+        for store, n in ((stores.full, n_full), (stores.plain, options.batch_frames - n_full))
+        if n
+    ]
+    frames, *truth = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    flipped = torch.rand(len(frames), generator=generator) < 0.5
+    return frames, flipped, *truth
+
+
+def seen_frames(batch: Batch) -> tuple[torch.Tensor, PoseTruth]:
+    """Of `draw_frames`: model input [n,3,S,S], and what is asked about it."""
+    frames, flipped, *truth = batch
+    return mirror_frames(to_input(frames, PREPROCESSING), PoseTruth(*truth), flipped)
 
 
 def _sample_frames(store: ClipStore, n: int, generator: torch.Generator) -> Batch:
@@ -88,24 +100,15 @@ def train_joint(
     modules = nn.ModuleDict({"model": model, "heads": heads})
     threads = available_threads(options)
     stage = Stage("joint", modules, options, steps=options.joint_steps, lr=1.5e-4, threads=threads)
-    batch_clips = max(1, options.batch_frames // options.config.num_frames)
 
     def draw(done: float) -> Batch:
-        clip = torch.randint(len(stores.fresh), (batch_clips,), generator=stage.generator).numpy()
-        flipped = torch.rand(batch_clips, generator=stage.generator) < 0.5
-        labels = torch.from_numpy(stores.fresh.labels[clip])
-        rows = tuple(torch.from_numpy(getattr(stores.fresh, name)[clip]) for name in _OF_FRAMES)
-        *frames, labels = turn_time(rows, labels, stage.generator)
-        return flipped, labels, *frames
+        return draw_clips(stores, options, stage.generator)
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
-        flipped, labels, key_frames, *rows = (tensor.to(options.device) for tensor in batch)
+        batch = tuple(tensor.to(options.device) for tensor in batch)
+        x, asked = seen_clips(batch)
+        _, labels, key_frames = batch[:3]
         clips, num_frames = key_frames.shape
-        per_frame = flipped.repeat_interleave(num_frames)
-        frames, *truth = (tensor.flatten(0, 1) for tensor in rows)
-        truth.append(labels.repeat_interleave(num_frames))
-        x = to_input(frames, PREPROCESSING)
-        x, asked = mirror_frames(x, PoseTruth(*truth), per_frame)
         whole = cast("Stam", parts["model"])
         with autocast(options):
             tokens = whole.spatial.forward_features(x).float()
@@ -114,7 +117,28 @@ def train_joint(
         pose, found = pose_loss(
             cast("PoseHeads", parts["heads"]), tokens, asked, side=options.config.side
         )
-        return value + _POSE_WEIGHT * pose, {**figures, **found}
+        return value + POSE_WEIGHT * pose, {**figures, **found}
 
     modules.train()
     return stage.run(draw, loss, report)
+
+
+def draw_clips(stores: Stores, options: TrainOptions, generator: torch.Generator) -> Batch:
+    """Whole clips: whether mirrored [B], labels [B], then `_OF_FRAMES` [B,T,...]."""
+    n_clips = max(1, options.batch_frames // options.config.num_frames)
+    clip = torch.randint(len(stores.fresh), (n_clips,), generator=generator).numpy()
+    flipped = torch.rand(n_clips, generator=generator) < 0.5
+    labels = torch.from_numpy(stores.fresh.labels[clip])
+    rows = tuple(torch.from_numpy(getattr(stores.fresh, name)[clip]) for name in _OF_FRAMES)
+    *frames, labels = turn_time(rows, labels, generator)
+    return flipped, labels, *frames
+
+
+def seen_clips(batch: Batch) -> tuple[torch.Tensor, PoseTruth]:
+    """Of `draw_clips`: the frames as model input [B*T,3,S,S], and what is asked about them."""
+    flipped, labels, key_frames, *rows = batch
+    num_frames = key_frames.shape[1]
+    frames, *truth = (tensor.flatten(0, 1) for tensor in rows)
+    truth.append(labels.repeat_interleave(num_frames))
+    x = to_input(frames, PREPROCESSING)
+    return mirror_frames(x, PoseTruth(*truth), flipped.repeat_interleave(num_frames))

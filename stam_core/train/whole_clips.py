@@ -1,0 +1,161 @@
+"""Training the models that take a clip whole: where joints are first, then actions.
+
+As for the embedded model, a label alone teaches so small a model nothing. So its layers first see
+clips of a single frame, whose patches say what they show; attention in time has no part in that and
+begins at nothing, as the authors of TimeSformer begin from a model of pictures. Then all of it
+learns actions from whole clips, and the patches go on to be asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from stam_core.actions.pose_loss import patch_pose_loss, pose_loss
+from stam_core.models.timesformer import TimeSformer
+from stam_core.models.timesformer_layers import DividedBlock
+from stam_core.train.loop import Batch, Figures, Stage, available_threads
+from stam_core.train.options import TrainOptions, autocast
+from stam_core.train.stages import POSE_WEIGHT, draw_clips, draw_frames, seen_clips, seen_frames
+from stam_core.train.time_stage import label_loss
+
+if TYPE_CHECKING:
+    from stam_core.actions.pose_loss import PoseHeads
+    from stam_core.train.stores import Stores
+    from stam_core.types import Progress
+
+# Height of the waves that tell frames apart at first: the size of the patches' positions.
+_TIME_HEIGHT = 0.2
+_LONGEST_WAVE = 64.0  # frames
+
+
+@torch.no_grad()
+def begin_in_space(model: TimeSformer) -> None:
+    """Attention in time adds nothing yet, and the frames' positions are waves."""
+    for block in model.blocks:
+        if isinstance(block, DividedBlock):
+            nn.init.zeros_(block.temporal_fc.weight)
+            nn.init.zeros_(block.temporal_fc.bias)
+    if model.config.scheme != "space":
+        model.time_embed.copy_(_TIME_HEIGHT * waves(*model.time_embed.shape[1:])[None])
+
+
+def waves(num_frames: int, width: int) -> torch.Tensor:
+    """Sines and cosines of growing length: [T,D], neighbours alike.
+
+    Source: Vaswani et al., arXiv 1706.03762, section 3.5.
+    """
+    half = -(-width // 2)
+    rates = torch.exp(-math.log(_LONGEST_WAVE) * torch.arange(half) / max(1, half - 1))
+    angles = torch.arange(num_frames)[:, None] * rates  # [T,D/2]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
+
+
+@contextmanager
+def plain_products(model: TimeSformer) -> Iterator[None]:
+    """Attention over short rows without the fused kernel while the block runs.
+
+    Its way back costs a third of all time where rows hold a frame's 65 tokens, or 16 frames. The
+    rows of joint attention are long, and stay with it.
+    """
+    short = [*model.space_attention, *model.time_attention]
+    was = [module.fused_attn for module in short]
+    try:
+        for module in short:
+            module.fused_attn = False  # type: ignore[assignment]
+        yield
+    finally:
+        for module, fused in zip(short, was, strict=True):
+            module.fused_attn = fused
+
+
+def _in_time(model: TimeSformer) -> list[nn.Parameter]:
+    """What only clips of several frames can teach."""
+    parts = ("temporal_norm1", "temporal_attn", "temporal_fc")
+    return [
+        parameter
+        for block in model.blocks
+        for name, parameter in block.named_parameters()
+        if name.split(".")[0] in parts
+    ]
+
+
+def train_frames(
+    model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    """Learn where joints are from clips of one frame, which may stand at any place in time."""
+    for parameter in _in_time(model):
+        parameter.requires_grad_(False)
+    with plain_products(model):
+        figures = _learn_frames(model, heads, stores, options, report)
+    for parameter in _in_time(model):
+        parameter.requires_grad_(True)
+    return figures
+
+
+def _learn_frames(
+    model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    modules = nn.ModuleDict({"model": model, "heads": heads})
+    threads = available_threads(options)
+    stage = Stage("space", modules, options, steps=options.space_steps, lr=1e-3, threads=threads)
+
+    def draw(done: float) -> Batch:
+        batch = draw_frames(stores, options, done, stage.generator)
+        n_slots = options.config.num_frames
+        slots = torch.randint(n_slots, (len(batch[0]), 1), generator=stage.generator)
+        return slots, *batch
+
+    def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
+        slots, *rest = (rows.to(options.device) for rows in batch)
+        x, asked = seen_frames(tuple(rest))
+        learner = cast("TimeSformer", parts["model"])
+        with autocast(options):
+            cls, patches = learner.encode(x[:, None], slots)
+            tokens = learner.norm(torch.cat([cls, patches[:, 0]], dim=1))  # [n,1+N,D]
+        asker = cast("PoseHeads", parts["heads"])
+        return pose_loss(asker, tokens.float(), asked, side=options.config.side)
+
+    modules.train()
+    return stage.run(draw, loss, report)
+
+
+def train_clips(
+    model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    """Learn actions from whole clips; the patches of each frame go on to say what they show."""
+    with plain_products(model):
+        return _learn_clips(model, heads, stores, options, report)
+
+
+def _learn_clips(
+    model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    modules = nn.ModuleDict({"model": model, "heads": heads})
+    threads = available_threads(options)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=7e-4, threads=threads)
+
+    def draw(done: float) -> Batch:
+        return draw_clips(stores, options, stage.generator)
+
+    def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
+        batch = tuple(tensor.to(options.device) for tensor in batch)
+        x, asked = seen_clips(batch)
+        labels = batch[1]
+        learner = cast("TimeSformer", parts["model"])
+        with autocast(options):
+            cls, patches = learner.encode(x.view(len(labels), -1, *x.shape[1:]))
+            logits = learner.head(learner.read(cls))
+            shown = learner.norm(patches).flatten(0, 1)  # [B*T,N,D]
+        value, figures = label_loss(logits.float(), labels)
+        asker = cast("PoseHeads", parts["heads"])
+        pose, found = patch_pose_loss(asker, shown.float(), asked, side=options.config.side)
+        return value + POSE_WEIGHT * pose, {**figures, **found}
+
+    modules.train()
+    return stage.run(draw, loss, report)
