@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # for instance make demo ARGS="--port 8000"
 ARGS ?=
+# how long `make fuzz` looks
+SECONDS_TO_FUZZ ?= 120
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench clean python-ok
+.PHONY: help demo test check fix bench fuzz clean python-ok
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*##[ ]*/  make \1\t/'
@@ -41,6 +43,9 @@ check: $(VENV)/.installed-dev ## formatting, lint, types and the import rules
 fix: $(VENV)/.installed-dev ## mend formatting and what lint can mend by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/.installed-dev ## open damaged videos for SECONDS_TO_FUZZ seconds, looking for one that is not survived
+	$(BIN)/python -m tests.fuzz_video --seconds $(SECONDS_TO_FUZZ)
 
 bench: $(VENV)/.installed-dev ## measure speed and memory; writes benchmarks/results/*.json
 	$(BIN)/python -m benchmarks.speed
