@@ -77,7 +77,8 @@ footer { opacity: 0.8; }
   #compare-bench {
     grid-template: "a" auto "frames-a" auto "b" auto "frames-b" auto / minmax(0, 1fr);
   }
-  #learn-texts { position: static; max-height: none; }
+  #learn-nav, #learn-texts { position: static; max-height: none; }
+  #learn-book { padding-bottom: 60px; }
   /* the answer stays in view while frames are pressed */
   #lab-answer-pane { position: sticky; top: 0; z-index: 5; order: -1; padding: 8px 12px; }
 }

@@ -10,7 +10,7 @@ figures[4] = (() => {
     own.roads = Object.fromEntries(ROADS.map((name) => [name, buildRoad(name)]));
     own.play = action("play", said.play, play);
     own.step = action("step", said.step, () => { stop(); go((own.state.station + 1) % 4); });
-    own.told = make("p", "status");
+    own.told = make("p", "sr"); // the captions say it to whoever sees them
     own.told.setAttribute("role", "status");
     const { frames, rows, columns } = grid();
     own.fields = [["frame", frames], ["row", rows], ["column", columns]].map(([axis, most], at) =>

@@ -153,9 +153,12 @@ function build() {
   });
   free.title = words.free_help;
   free.append(page.free, make("span", "", words.free));
-  bar.append(button("previous", () => turn(-1)), button("next", () => turn(1)), page.status, page.progress, free,
-    button("link", copyLink));
-  root.replaceChildren(nav, bar);
+  bar.append(button("previous", () => turn(-1)), button("next", () => turn(1)), page.status, page.progress);
+  const more = make("div", "more");
+  more.append(free, button("link", copyLink));
+  const row = make("div", "row");
+  row.append(bar, more);
+  root.replaceChildren(nav, row);
 }
 
 function begin() {

@@ -1,0 +1,285 @@
+"""The tab "Learn" as a person uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from opened_page import Ui, watch
+from playwright.sync_api import Browser, Page, expect
+
+from app.learn_text import CHAPTERS
+
+pytestmark = pytest.mark.browser
+
+NUMBERS = [chapter.number for chapter in CHAPTERS]
+STEPS = sum(len(chapter.parts) for chapter in CHAPTERS)
+# What axe would call serious: a control without a name, an id given twice, a picture without a
+# text, too little contrast, a scrolling region out of the keyboard's reach.
+PROBLEMS = """() => {
+  const book = document.getElementById("learn-book");
+  const shown = (node) => node.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true });
+  const found = [];
+  const name = (node) => node.getAttribute("aria-label") || node.textContent.trim() || node.title
+    || (node.labels && [...node.labels].map((label) => label.textContent.trim()).join(" "));
+  for (const node of book.querySelectorAll("button, input, select, a, summary, progress")) {
+    if (shown(node) && !name(node)) found.push("no name: " + node.outerHTML.slice(0, 90));
+  }
+  for (const node of book.querySelectorAll("canvas, svg[role=img], img, [role=img]")) {
+    if (!shown(node) || node.closest("[aria-hidden=true], button[aria-label]")) continue;
+    if (!node.getAttribute("aria-label") && !node.closest("[aria-hidden=true]"))
+      found.push("no text: " + node.outerHTML.slice(0, 90));
+  }
+  const ids = [...document.querySelectorAll("#learn-book [id]")].map((node) => node.id);
+  ids.filter((id, at) => ids.indexOf(id) !== at).forEach((id) => found.push("id twice: " + id));
+  for (const node of book.querySelectorAll("table")) {
+    if (shown(node) && !node.querySelector("th[scope]")) found.push("table without headers");
+  }
+  for (const list of book.querySelectorAll("ol, ul")) {
+    if ([...list.children].some((node) => node.tagName !== "LI")) found.push("list with no item");
+  }
+  const channels = (colour) => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = channels(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 250) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const walker = document.createTreeWalker(book, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !shown(node)) continue;
+    if (node.closest(".katex-mathml, .sr, svg, :disabled, .station, .arrow")) continue;
+    const [one, other] = [light(channels(getComputedStyle(node).color)), light(ground(node))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    const told = walker.currentNode.data.slice(0, 40);
+    if (contrast < 4.5) found.push(contrast.toFixed(2) + ": " + told);
+  }
+  return found;
+}"""
+
+
+def open_learn(ui: Ui, query: str = "") -> Page:
+    """The tab, by its address; a busy machine needs a while."""
+    ui.page.goto(f"{ui.address}/?tab=learn{query}")
+    ui.page.wait_for_selector(".lesson[data-state=shown]", timeout=120_000)
+    return ui.page
+
+
+def shown(page: Page, number: int) -> None:
+    """Wait until the figure of a chapter shows its clip."""
+    page.wait_for_selector(
+        f".lesson section[data-number='{number}'][data-state=shown]", timeout=90_000
+    )
+    expect(page.locator(f".lesson section[data-number='{number}'] .body")).to_be_visible()
+
+
+def place(page: Page) -> tuple[int, int]:
+    """Chapter and step in view."""
+    book = page.locator("#learn-book")
+    return int(book.get_attribute("data-chapter") or 0), int(book.get_attribute("data-step") or 0)
+
+
+def go(page: Page, number: int) -> None:
+    page.locator(f"#learn-nav a[data-number='{number}']").click()
+    shown(page, number)
+
+
+@pytest.fixture
+def learn(ui: Ui) -> Page:
+    return open_learn(ui)
+
+
+@pytest.fixture
+def new_ui(browser: Browser, server: str) -> Iterator[Callable[..., Ui]]:
+    contexts = []
+
+    def make(**context: Any) -> Ui:
+        contexts.append(browser.new_context(**context))
+        opened = Ui(contexts[-1].new_page(), server)
+        watch(opened.page, opened)
+        return opened
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_all_chapters_by_the_space_bar_without_an_error(
+    new_ui: Callable[..., Ui], width: int, scheme: Any
+) -> None:
+    ui = new_ui(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = open_learn(ui)
+    seen = [place(page)]
+    for _ in range(STEPS - 1):
+        chapter, step = seen[-1]
+        shown(page, chapter)
+        if step == 1:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, chapter
+            assert page.evaluate(PROBLEMS) == [], chapter
+        page.keyboard.press(" ")
+        seen.append(place(page))
+    expected = [(c.number, step) for c in CHAPTERS for step in range(1, 1 + len(c.parts))]
+    assert seen == expected
+    shown(page, NUMBERS[-1])
+    expect(page.locator("#learn-nav [data-name=next]")).to_be_disabled()
+    page.keyboard.press("ArrowLeft")
+    assert place(page) == expected[-2]
+    assert ui.problems == []
+
+
+def test_each_step_highlights_its_sentence_and_its_part(learn: Page) -> None:
+    for number in NUMBERS:
+        go(learn, number)
+        chapter = next(entry for entry in CHAPTERS if entry.number == number)
+        texts = learn.locator(f"#learn-text-{number} ol > li")
+        expect(texts).to_have_count(len(chapter.parts))
+        for step, part in enumerate(chapter.parts):
+            now = learn.locator(f".lesson section[data-number='{number}'] .now[data-part]")
+            expect(now.first).to_have_attribute("data-part", part)
+            border = "(item) => getComputedStyle(item).borderLeftColor"
+            assert texts.nth(step).evaluate(border) == "rgb(217, 119, 6)"
+            if number != NUMBERS[-1] or step < len(chapter.parts) - 1:
+                learn.keyboard.press("ArrowRight")
+    expect(learn.locator("#learn-texts .katex").first).to_be_attached()
+
+
+def test_keys_in_a_control_belong_to_the_control(learn: Page) -> None:
+    go(learn, 6)
+    slider = learn.locator(".lesson [data-name=frames]")
+    slider.focus()
+    learn.keyboard.press("ArrowRight")
+    assert place(learn) == (6, 1)
+    assert slider.input_value() == "18"
+    learn.locator("#learn-nav [data-name=next]").focus()
+    learn.keyboard.press("ArrowRight")
+    assert place(learn) == (6, 2)
+
+
+def test_a_chapter_has_an_address(ui: Ui) -> None:
+    page = open_learn(ui, "&chapter=3&example=walk.mp4")
+    shown(page, 3)
+    assert place(page) == (3, 1)
+    link = page.locator("#learn-nav a[data-number='5']")
+    assert link.get_attribute("href") == "?example=walk.mp4&tab=learn&chapter=5"
+    link.click()
+    assert page.url.endswith("?example=walk.mp4&tab=learn&chapter=5")
+    page.locator("#inspect-button").click()
+    assert "chapter" not in page.url
+    page.locator("#learn-button").click()
+    shown(page, 5)
+
+
+@pytest.mark.parametrize("query", ["&chapter=99", "&chapter=<b>", "&chapter=-1"])
+def test_a_forged_chapter_opens_the_first(ui: Ui, query: str) -> None:
+    page = open_learn(ui, query)
+    assert place(page) == (NUMBERS[0], 1)
+
+
+def test_free_mode_highlights_nothing_and_keeps_the_figures(learn: Page) -> None:
+    learn.locator("#learn-nav [data-name=free]").check()
+    expect(learn.locator(".lesson .now[data-part]")).to_have_count(0)
+    go(learn, 2)
+    learn.locator(".lesson [data-name=scheme-joint]").check()
+    expect(learn.locator(".lesson section[data-number='2'] .status")).to_contain_text("1,025 keys")
+    learn.locator("#learn-nav [data-name=next]").click()
+    assert learn.locator("#learn-book").get_attribute("data-chapter") == "3"
+
+
+def test_patches_are_placed_by_pointer_and_by_keyboard(learn: Page) -> None:
+    go(learn, 2)
+    section = learn.locator(".lesson section[data-number='2']")
+    section.locator(".frames canvas").nth(3).click(position={"x": 4, "y": 4})
+    expect(section.locator(".status")).to_contain_text("A in frame 4, row 1, column 1")
+    section.locator("[data-name=placing-b]").check()
+    section.locator(".frames canvas").nth(4).click(position={"x": 4, "y": 4})
+    expect(section.locator("[data-name=b-frame]")).to_have_value("5")
+    mixing = section.locator("tr", has_text="Space-time mixing").locator("td").last
+    expect(mixing).to_have_text("1 layer, directly")
+    section.locator("[data-name=b-frame]").fill("7")
+    section.locator("[data-name=b-frame]").press("Tab")
+    expect(mixing).to_have_text("3 layers, in two steps or more")
+
+
+def test_a_question_is_answered_and_ticked(learn: Page) -> None:
+    quiz = learn.locator(".lesson section[data-number='1'] .quiz")
+    shown(learn, 1)
+    quiz.get_by_text("1,024", exact=True).click()
+    quiz.locator("[data-name=check]").click()
+    expect(quiz.locator(".verdict")).to_contain_text("Not quite")
+    quiz.get_by_text("1,040", exact=True).click()
+    quiz.locator("[data-name=check]").click()
+    expect(quiz.locator(".verdict")).to_contain_text("Right. 16 frames × (64 patches + 1 CLS)")
+    expect(learn.locator("#learn-nav a[data-number='1'] .tick")).to_be_visible()
+    expect(learn.locator("#learn-nav a[data-number='2'] .tick")).to_be_hidden()
+
+
+def test_costs_follow_the_sliders(learn: Page) -> None:
+    go(learn, 6)
+    joint = learn.locator(".lesson .costs tr", has_text="Joint")
+    expect(joint).to_contain_text("448")
+    learn.locator(".lesson [data-name=frames]").fill("64")
+    expect(joint).to_contain_text("3,966")
+    learn.locator(".lesson [data-name=own]").click()
+    expect(learn.locator(".lesson [data-name=width]")).to_have_value("128")
+
+
+def test_a_head_by_hand_follows_the_menus(learn: Page) -> None:
+    go(learn, 3)
+    section = learn.locator(".lesson section[data-number='3']")
+    before = section.locator(".sum").first.inner_text()
+    section.locator("[data-name=key]").select_option("5")
+    expect(section.locator(".numbers th").nth(1)).to_have_text("k of Frame 5")
+    assert section.locator(".sum").first.inner_text() != before
+    section.locator("[data-name=layer]").select_option("1")
+    section.locator("[data-name=query]").select_option("2")
+    expect(section.locator(".numbers th").first).to_have_text("q of Frame 2")
+
+
+def test_order_is_guessed_then_revealed(learn: Page) -> None:
+    go(learn, 7)
+    section = learn.locator(".lesson section[data-number='7']")
+    expect(section.locator("[data-name=reveal]")).to_be_disabled()
+    section.locator("[data-name=stays]").click()
+    expect(section.locator(".status").nth(1)).to_contain_text("You guessed")
+    section.locator("[data-name=reverse]").click()
+    expect(section.locator(".status").nth(1)).to_contain_text("Backwards")
+    section.locator("button.frame").nth(5).click()
+    section.locator("[data-name=reveal]").click()
+    expect(section.locator(".bars")).to_have_count(3, timeout=60_000)
+    expect(section.locator(".status").last).to_contain_text("Your frame is number")
+
+
+def test_the_other_tabs_clip_is_taken_up(ui: Ui) -> None:
+    page = ui.open()
+    page.locator("#learn-button").click()
+    shown(page, 1)
+    page.locator("#inspect-button").click()
+    page.locator("#examples .card").nth(3).click()
+    expect(page.locator("#examples .card").nth(3)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_selector(".strip[data-state=shown]")
+    page.locator("#learn-button").click()
+    go(page, 7)
+    expect(page.locator(".lesson section[data-number='7'] .status").first).to_contain_text("walk")
+
+
+def test_reduced_motion_moves_nothing(new_ui: Callable[..., Ui]) -> None:
+    ui = new_ui(reduced_motion="reduce")
+    page = open_learn(ui, "&chapter=4")
+    shown(page, 4)
+    duration = "(node) => getComputedStyle(node).transitionDuration"
+    assert page.locator(".lesson .station").first.evaluate(duration) == "0s"
+    page.locator(".lesson [data-name=step]").click()
+    expect(page.locator(".lesson .station.reached")).to_have_count(4)
+    assert ui.problems == []
