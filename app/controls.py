@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 Place = Literal["patches", "frames"]  # what a method gives: maps on the frames, bars under them
 TITLES: dict[Place, str] = {"patches": text.HEAT, "frames": text.BARS}
-PREFERRED: dict[Place, str] = {"patches": "spatial-rollout", "frames": "temporal-attention"}
+# Shown first: the first of these that can speak about the model.
+PREFERRED: dict[Place, tuple[str, ...]] = {
+    "patches": ("spatial-rollout", "rollout"),
+    "frames": ("temporal-attention", "rollout"),
+}
 SPAN_STEP = 0.1  # seconds
 Classes = tuple[int | None, int | None]  # target (None: the predicted one), foil (None: none)
 CLASS_NAMES = ("target", "foil")
@@ -36,7 +40,7 @@ def methods_for(place: Place, info: ModelInfo | None = None) -> list[str]:
 def default_method(place: Place, info: ModelInfo | None = None) -> str:
     """The method shown first."""
     names = methods_for(place, info)
-    return PREFERRED[place] if PREFERRED[place] in names else names[0]
+    return next((name for name in PREFERRED[place] if name in names), names[0])
 
 
 def method_titles() -> dict[str, str]:

@@ -183,7 +183,8 @@ class LabDesk:
         yield view("running")
         yield from self._curves(engine, clip, lab)
         if SUFFICIENT in EXPLAINERS and lab.target is None and alive():
-            sufficient = self._whole(engine, clip, lab, SUFFICIENT)
+            for found_set in self._growing(engine, clip, lab, SUFFICIENT, alive):
+                sufficient = found_set if found_set.done >= 1 else None
         for explanation in self._growing(engine, clip, lab, slow, alive):
             found[slow] = explanation
             yield view("running")

@@ -22,6 +22,7 @@ from stam_core.explain.game import FrameGame
 from stam_core.explain.leave_out import LeaveOneOut
 from stam_core.explain.rollout import rollout
 from stam_core.explain.shapley import Shapley
+from stam_core.explain.sufficiency import SufficientFrames
 from stam_core.models import MODELS, model_info
 from stam_core.models.described import metadata_of
 from stam_core.record import RECORDERS, RecordingError, Subject, listen, record
@@ -428,3 +429,16 @@ def test_published_models_offer_their_authors_choice_of_frames(name):
     rate = {"timesformer-base": 32, "timesformer-hr": 16, "timesformer-l": 4}[name]
     assert info.official_fps == 30 / rate
     assert info.official_rule == "spread"
+
+
+def test_a_search_of_whole_passes_lets_others_in(monkeypatch):
+    """A step is a few sets; until a size is known whole, nothing is said that was not before."""
+    monkeypatch.setattr(FrameGame, "subsets_per_step", 2)
+    subject = toy_of("joint")
+    *partial, last = SufficientFrames(exhaustive=2).stream(subject, Target(0, foil=1))
+    monkeypatch.undo()
+    assert len(partial) >= 1
+    assert all(not scores.frames.any() for scores in partial)
+    at_once = SufficientFrames(exhaustive=2).scores(subject, Target(0, foil=1))
+    assert torch.equal(last.frames, at_once.frames)
+    torch.testing.assert_close(last.series["best_lead"], at_once.series["best_lead"])

@@ -49,8 +49,9 @@ class DecisionCurve(FrameMethod):
         n = game.num_frames
         count, frame = torch.arange(n + 1)[:, None], torch.arange(n)
         kept = torch.cat([frame < count, frame >= n - count])  # [2(T+1),T]
-        prefix, suffix = torch.split(game.values(kept), n + 1)
-        prefix_lead, suffix_lead = torch.split(game.leads(kept), n + 1)
+        values, leads = game.values_and_leads(kept)
+        prefix, suffix = torch.split(values, n + 1)
+        prefix_lead, suffix_lead = torch.split(leads, n + 1)
         series = {
             "prefix": prefix, "suffix": suffix,
             "prefix_lead": prefix_lead, "suffix_lead": suffix_lead,

@@ -141,11 +141,16 @@ class FrameGame:
             [M] float32 on the CPU. With no frame kept: of the temporal CLS alone ("drop", and
             "hold", which then has nothing to hold), or of the mean embedding T times ("mean").
         """
-        return self._each(kept, self.read)
+        return self._each(kept, self.read)[0]
 
     def leads(self, kept: torch.Tensor) -> torch.Tensor:
         """`lead` of each subset: [M,T] bool -> [M]."""
-        return self._each(kept, self.lead)
+        return self._each(kept, self.lead)[0]
+
+    def values_and_leads(self, kept: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both from the same answers: [M,T] bool -> [M] each."""
+        values, leads = self._each(kept, self.read, self.lead)
+        return values, leads
 
     def logits_of_orders(self, frames: torch.Tensor) -> torch.Tensor:
         """The answers to other orders: frames [M,n] of 0..T-1, at slots 0..n-1 -> [M,K]."""
@@ -156,15 +161,17 @@ class FrameGame:
         return self.read(self.logits_of_orders(frames))
 
     def _each(
-        self, kept: torch.Tensor, read: Callable[[torch.Tensor], torch.Tensor]
-    ) -> torch.Tensor:
+        self, kept: torch.Tensor, *reads: Callable[[torch.Tensor], torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """What each of `reads` makes of the answers to the subsets: [M] each."""
         kept = kept.cpu()
-        found = torch.empty(len(kept))
+        found = [torch.empty(len(kept)) for _ in reads]
         for start in range(0, len(kept), _ROWS_AT_ONCE):
             some = kept[start : start + _ROWS_AT_ONCE]
             for rows, frames, places in self._groups(some):
                 logits = self.subject.classify_choices(self.choices, frames, places)
-                found[start + rows] = read(logits)
+                for values, read in zip(found, reads, strict=True):
+                    values[start + rows] = read(logits)
         return found
 
     def _groups(

@@ -66,7 +66,10 @@ class SufficientFrames(FrameMethod):
         ends = {"empty_is_enough": float(of_none > 0), "lead_of_all": of_all}
         state = _Search((), of_none, (), 0)
         for size in range(1, min(self.exhaustive, n) + 1):
-            state = _best_of_size(game, size, state.leads)
+            before = state
+            for state in _best_of_size(game, size, before):
+                if state is before:
+                    yield _report(state, n, ends, done=(size - 1) / n)
             if state.lead > 0:
                 break
             yield _report(state, n, ends, done=size / n)
@@ -86,15 +89,19 @@ def _kept(members: torch.Tensor, num_frames: int) -> torch.Tensor:
     return torch.zeros(len(members), num_frames, dtype=torch.bool).scatter_(1, members, True)
 
 
-def _best_of_size(game: FrameGame, size: int, leads: tuple[float, ...]) -> _Search:
-    """Every set of `size` frames."""
+def _best_of_size(game: FrameGame, size: int, before: _Search) -> Iterator[_Search]:
+    """Every set of `size` frames; what was known `before` while they are tried, the best last."""
     members = torch.combinations(torch.arange(game.num_frames), r=size)  # [M,size]
-    found = game.leads(_kept(members, game.num_frames))
+    found = torch.empty(0)
+    for some in torch.split(members, game.subsets_per_step):
+        if len(found):
+            yield before
+        found = torch.cat([found, game.leads(_kept(some, game.num_frames))])
     best = int(found.argmax())
-    return _Search(
+    yield _Search(
         frames=tuple(members[best].tolist()),
         lead=float(found[best]),
-        leads=(*leads, float(found[best])),
+        leads=(*before.leads, float(found[best])),
         enough=int((found > 0).sum()),
     )
 
