@@ -11,6 +11,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 from app.backstage import Backstage
 from app.ui import build_page, launch_settings
+from stam_core.errors import ParameterError
+from stam_core.limits import default_limits
 
 LOOPBACK = "127.0.0.1"
 PORT = 7860
@@ -41,9 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Build the page, make the model ready beside it, and serve until interrupted.
 
     Returns:
-        0, or 2 after one line on stderr where the port cannot be had.
+        0, or 2 after one line on stderr where the port cannot be had or a limit is nonsense.
     """
     options = parse_arguments(arguments)
+    try:
+        default_limits()
+    except ParameterError as error:
+        print(error, file=sys.stderr)
+        return 2
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio checks its own address by it
     backstage = Backstage()

@@ -35,10 +35,13 @@ def seeds(folder):
         ("a.mp4", "libx264"), ("b.mkv", "libx264"), ("c.webm", "libvpx-vp9"), ("d.avi", "mpeg4"),
         ("e.gif", "gif"), ("f.ts", "mpeg2video"), ("g.flv", "flv"), ("h.mov", "mjpeg"),
     ]  # fmt: skip
+    formats = {"gif": "rgb8", "mjpeg": "yuvj420p"}
     found = []
     for name, codec in made:
+        pix_fmt = formats.get(codec, "yuv420p")
         try:
-            found.append(write_counter(folder / name, 12, codec, size=(64, 48)).read_bytes())
+            path = write_counter(folder / name, 12, codec, size=(64, 48), pix_fmt=pix_fmt)
+            found.append(path.read_bytes())
         except Exception as error:
             print(f"no seed {name}: {error}", file=sys.stderr)
     assert len(found) >= 4

@@ -28,7 +28,7 @@ from stam_core.video import open_clip
 from stam_core.video.apart import DecoderPool, OpeningCancelledError, default_pool
 from stam_core.video.apart import memory as memory_module
 from stam_core.video.apart.confine import ALL_DEFENCES
-from stam_core.video.apart.process import Worker, _library_folders
+from stam_core.video.apart.process import Worker, WorkerDiedError, _library_folders
 from stam_core.video.apart.wire import (
     WireError,
     clip_from_message,
@@ -181,7 +181,6 @@ def strike(pid, how):
     ("how", "words"),
     [
         ("SIGKILL", '"long.mp4" made the decoder crash'),
-        ("SIGSEGV", '"long.mp4" made the decoder crash'),
         ("SIGXCPU", "takes more than 60 s of computing"),
     ],
 )
@@ -195,6 +194,30 @@ def test_a_process_that_dies_costs_one_clip(long_one, counter, how, words):
         assert pool.open_clip(counter, num_frames=4).num_frames == 4
         assert pid not in pool.process_ids()
     assert ends(pid)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_after_a_crash_pyav_alone_tries_once(counter, monkeypatch):
+    with DecoderPool(VideoLimits(workers=1)) as pool:
+        pool.open_clip(counter, num_frames=2)
+        (pid,) = pool.process_ids()
+        strike(pid, signal.SIGSEGV)
+        clip = pool.open_clip(counter, num_frames=4)
+        assert (clip.info.decoder, clip.info.decoder_reason) == (
+            "pyav",
+            "decord crashed on this file",
+        )
+        assert [read_counter(frame) for frame in clip.frames] == clip.frame_indices.tolist()
+        tries = []
+
+        def crash(worker, *_, **__):
+            tries.append(worker.pid)
+            raise WorkerDiedError(-signal.SIGABRT)
+
+        monkeypatch.setattr(Worker, "ask", crash)
+        with pytest.raises(VideoError, match="made the decoder crash"):
+            pool.open_clip(counter, num_frames=4)
+        assert len(set(tries)) == 2
 
 
 def test_a_process_that_died_while_idle_is_replaced(counter):

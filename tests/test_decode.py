@@ -40,11 +40,13 @@ def read_counter(frame):
     return int(sum(int(bit) << i for i, bit in enumerate(blocks.ravel())))
 
 
-def write_counter(path, n_frames, codec="libx264", size=(WIDTH, HEIGHT), fps=25, gop=12):
+def write_counter(
+    path, n_frames, codec="libx264", size=(WIDTH, HEIGHT), fps=25, gop=12, pix_fmt="yuv420p"
+):
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options={"crf": "12", "preset": "veryfast"})
         stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.gop_size = gop
         for index in range(n_frames):
             frame = av.VideoFrame.from_ndarray(counter_frame(index, *size), format="rgb24")

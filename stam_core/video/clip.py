@@ -89,6 +89,7 @@ def open_file(
     short_side: int,
     pixels: Literal["square", "stored"],
     limits: VideoLimits,
+    decord_crashed: bool = False,
     progress: Progress | None = None,
 ) -> Clip:
     """As `open_clip`, of a file that somebody else may have opened.
@@ -103,6 +104,7 @@ def open_file(
         short_side: pixels.
         pixels: "square" or "stored".
         limits: on what it may cost.
+        decord_crashed: in another process, on this very file.
         progress: told what is being done and the share done.
 
     Raises:
@@ -124,7 +126,11 @@ def open_file(
         choice = choose(scan.frame_seconds.tolist(), fps=scan.fps)
         try:
             decoded = decode_frames(
-                choice.indices, scan=scan, short_side=short_side, progress=progress
+                choice.indices,
+                scan=scan,
+                short_side=short_side,
+                decord_crashed=decord_crashed,
+                progress=progress,
             )
         except NotSeekableError:
             scan = _scan(file, limits, pixels, reading="all")

@@ -93,6 +93,7 @@ def decode_frames(
     *,
     scan: VideoScan,
     short_side: int,
+    decord_crashed: bool = False,
     progress: Progress | None = None,
 ) -> DecodedFrames:
     """Fetch chosen frames, upright and scaled down.
@@ -101,13 +102,14 @@ def decode_frames(
         indices: [T] wanted frames in display order; may repeat.
         scan: of the file.
         short_side: pixels; larger frames are scaled down to it, smaller ones left alone.
+        decord_crashed: in another process, on this very file.
         progress: told how far decoding is.
 
     Raises:
         VideoError: a wanted frame cannot be decoded.
         NotSeekableError: the index of a file that was not read to its end leads nowhere.
     """
-    reason = objection_to_decord(scan)
+    reason = "decord crashed on this file" if decord_crashed else objection_to_decord(scan)
     if reason is None:
         try:
             kept = decode_decord(scan, indices, short_side=short_side, progress=progress)

@@ -38,6 +38,13 @@ from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)
 
+# decord aborts where memory runs out, and its FFmpeg is old: PyAV may well decode what crashes it.
+_CRASHES = {
+    -getattr(signal, name)
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
+    if hasattr(signal, name)
+}
+
 
 class OpeningCancelledError(VideoError):
     """Whoever asked for the clip does not want it any more."""
@@ -125,7 +132,25 @@ class DecoderPool:
                 "pixels": pixels,
             },
         }
-        with _turned_into_sentences(file.name, self.limits), self._worker(cancel) as worker:
+        with _turned_into_sentences(file.name, self.limits):
+            try:
+                return self._ask(file, request, progress, cancel)
+            except WorkerDiedError as death:
+                if not death.ready or death.code not in _CRASHES:
+                    raise
+                logger.warning("a decoding process crashed (%s): PyAV alone tries", death.code)
+            request["options"]["decord_crashed"] = True
+            return self._ask(file, request, progress, cancel)
+
+    def _ask(
+        self,
+        file: VideoFile,
+        request: Message,
+        progress: Progress | None,
+        cancel: threading.Event | None,
+    ) -> Clip:
+        """One process is asked once; what it answers is checked."""
+        with self._worker(cancel) as worker:
             with _opened(file, worker) as descriptor:
                 answer = worker.ask(
                     request,
@@ -134,13 +159,13 @@ class DecoderPool:
                     progress=progress,
                     cancel=cancel,
                 )
-            if "error" in answer:
-                error = error_from_message(answer)
-                worker.memory.empty()
-            else:
-                shape = frames_shape(answer, num_frames, worker.memory.n_bytes)
+            if "error" not in answer:
+                shape = frames_shape(
+                    answer, request["options"]["num_frames"], worker.memory.n_bytes
+                )
                 return clip_from_message(answer, worker.memory.take_frames(shape))
-        raise error
+            worker.memory.empty()
+        raise error_from_message(answer)
 
     def warm_up(self) -> None:
         """Start a process without waiting for it, so that the first clip need not."""
