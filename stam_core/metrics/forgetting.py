@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stam_core.explain.base import Explainer
-    from stam_core.record import StagedModel, Subject
+    from stam_core.record import Subject
     from stam_core.types import Target
 
 
@@ -62,7 +62,7 @@ def forgetting(
     layers = layers_from_the_head(forgetful)
 
     def ask() -> dict[str, NDArray[np.float64]]:
-        asked = replace(subject, model=cast("StagedModel", forgetful), traces={})
+        asked = replace(subject, model=cast("Any", forgetful), traces={})
         return {name: _scores(explainer, asked, target) for name, explainer in explainers.items()}
 
     original = ask()
