@@ -113,10 +113,15 @@ class LearnDesk:
         if data.get("key") != key:
             raise ParameterError(text.OTHER_CLIP)
         ask = Ask(engine, clip, data, first=data.get("first") is True)
-        found = LESSONS[number](ask)
         head = {"key": key, "serial": read_serial(data)}
-        for part in [found] if isinstance(found, dict) else found:
-            yield LearnView(lesson=(number, {**head, **part}))
+        try:
+            found = LESSONS[number](ask)
+            for part in [found] if isinstance(found, dict) else found:
+                yield LearnView(lesson=(number, {**head, **part}))
+        except StamError as error:
+            if not ask.first:  # the figure stays as it is
+                raise
+            yield LearnView(lesson=(number, {**head, "missing": str(error)}))
 
     def _opened(self, visit: Visit, learn: Learn) -> tuple[Engine, Clip]:
         return self._analyst.opened(self._shown(visit, learn))

@@ -9,7 +9,6 @@ import torch
 from app import learn_text as text
 from app.learn_lesson import Ask, levels, rounded
 from app.learn_questions import number_quiz, read_choice, read_share, read_whole
-from stam_core.explain.attention import FUSED, join_heads
 from stam_core.explain.by_hand import has_frame_heads, head_by_hand
 from stam_core.explain.rollout_steps import rollout_steps, spread
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 MOST_SHARE = 0.95  # of residual and discarding, as in the method's own parameters
 MOST_CELLS = 40_000  # of all layers' matrices in one answer
 STAGES = ("time", "space")
+FUSIONS = ("mean", "max", "min")
 
 # --- 3: one attention head by hand ---
 
@@ -68,7 +68,7 @@ def _head_quiz(layers: int, heads: int, found: Any) -> dict[str, Any]:  # noqa: 
 def rollout_by_layers(ask: Ask) -> dict[str, Any]:
     """Each layer's map with its residual, the product so far, and how far CLS is spread."""
     stage = read_choice(ask.data, "stage", STAGES)
-    fusion = read_choice(ask.data, "fusion", FUSED)
+    fusion = read_choice(ask.data, "fusion", FUSIONS)
     residual = read_share(ask.data, "residual", MOST_SHARE, 0.5)
     discard = read_share(ask.data, "discard", MOST_SHARE, 0.0)
     frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, ask.clip.num_frames // 2)
@@ -110,10 +110,21 @@ def rollout_by_layers(ask: Ask) -> dict[str, Any]:
 def _maps(subject: Subject, stage: str, fusion: str, frame: int) -> torch.Tensor:
     """[L,n,n], heads fused."""
     if stage == "time":
-        return join_heads(subject.trace().time_maps, fusion, 1)
+        return _fuse(subject.trace().time_maps, fusion)
     maps = subject.trace(cast("HeadFusion", fusion)).space_maps
     assert maps is not None  # every head fusion keeps maps
     return maps[:, frame]
+
+
+def _fuse(maps: torch.Tensor, fusion: str) -> torch.Tensor:
+    """[L,H,n,n] -> [L,n,n]."""
+    match fusion:
+        case "max":
+            return maps.amax(dim=1)
+        case "min":
+            return maps.amin(dim=1)
+        case _:
+            return maps.mean(dim=1)
 
 
 def _rollout_quiz(maps: torch.Tensor) -> dict[str, Any]:

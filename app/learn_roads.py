@@ -9,7 +9,6 @@ import torch
 from app import learn_text as text
 from app.learn_lesson import Ask, packed, rounded
 from app.learn_questions import number_quiz, quiz, read_patch
-from stam_core.explain.attention import join_heads
 from stam_core.explain.by_hand import has_frame_heads
 from stam_core.explain.rollout import rollout
 from stam_core.schemes import STEPS, one_patch
@@ -56,7 +55,7 @@ def _rollouts(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     trace = subject.trace("mean")
     assert trace.space_maps is not None  # "mean" keeps maps
     space = rollout(trace.space_maps, cls_only=True)
-    return space, rollout(join_heads(trace.time_maps, "mean", 1), cls_only=True)
+    return space, rollout(trace.time_maps.mean(dim=1), cls_only=True)
 
 
 def _product_quiz(space: torch.Tensor, time: torch.Tensor) -> dict[str, Any]:

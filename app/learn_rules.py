@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stam_core.types import Clip, CropBox
 
 GIGA = 1e9
+EACH_FRAME = {FACTORISED, "space"}  # schemes in which every frame has a class token of its own
 
 # --- 1: frames become words ---
 
@@ -78,13 +79,14 @@ def _shapes(ask: Ask) -> list[list[str]]:
         [names["input"], f"{frames} × 3 × {side} × {side}"],
         [names["patches"], f"{frames} × {rows} · {columns} = {frames * n:,}"],
     ]
+    if ask.scheme in EACH_FRAME:
+        shapes.append([names["tokens"], f"{frames} × {n + 1} × {width}"])
     if ask.scheme == FACTORISED:
         shapes += [
-            [names["tokens"], f"{frames} × {n + 1} × {width}"],
             [names["embeddings"], f"{frames} × {width}"],
             [names["time"], f"{frames + 1} × {width}"],
         ]
-    else:
+    if ask.scheme not in EACH_FRAME:
         shapes.append([names["all"], f"{frames * n + 1:,} × {width}"])
     return [*shapes, [names["logits"], str(len(info.labels))]]
 
@@ -94,7 +96,7 @@ def _tokens_quiz(ask: Ask) -> dict[str, Any]:
     n = rows * columns
     apart, joined = frames * (n + 1), frames * n + 1
     others = [frames * n, n + 1, apart, joined, frames + 1]
-    each_frame = ask.scheme in {FACTORISED, "space"}
+    each_frame = ask.scheme in EACH_FRAME
     prompt = text.ONE_PROMPT if each_frame else text.ONE_PROMPT_JOINT
     why = text.ONE_WHY if each_frame else text.ONE_WHY_JOINT
     answer = apart if each_frame else joined

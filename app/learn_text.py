@@ -119,7 +119,7 @@ CHAPTERS = (
    \underbrace{2\,\text{pairs}\cdot D}_{\text{attention}}$$
    multiply-accumulates. The orange part of a bar is attention.
 3. **Short clips are ruled by the linear layers.** At 16 frames of 224 pixels joint attention needs
-   448 G, divided 390 G and STAM 280 G: only 1.6 times apart, with 15 times the pairs.
+   448 G, divided 390 G and STAM 280 G: only 1.6 times apart, with 16 times the pairs.
 4. **Long clips are ruled by attention.** At 64 frames it is 3966, 1572 and 1119 G. On the curves
    both axes grow by factors: a line twice as steep is a square.
 """,
@@ -314,7 +314,7 @@ FIGURE_WORDS: dict[str, Any] = {
             "leave-one-out": "Leave one frame out",
             "shapley": "Shapley values (sampled)",
         },
-        "score": "Your frame is number {rank} of {all} by Shapley values.",
+        "score": "Your frame is number {rank} of {all} by this: {method}.",
         "bar": "Frame {frame}: {value}",
     },
     "six": {
@@ -439,6 +439,9 @@ FIVE_WHY = "About {answer} of {n}; the last layer's map alone is spread over {al
 SEVEN_PROMPT = "Of {count} random orders of this clip's frames, how many still give “{label}”?"
 SEVEN_CHOICES = ("fewer than 25", "25 to 49", "50 to 74", "75 or more")
 SEVEN_WHY = "It is {same} of {count}."
+SEVEN_BACK_PROMPT = "With the frames backwards, is the answer still “{label}”?"
+SEVEN_BACK_CHOICES = ("yes, it stays", "no, it changes")
+SEVEN_BACK_WHY = "Backwards it is “{label}”, {share:.0f} %."
 
 NO_SHARES = (
     "The model in use does not keep space and time apart, so its shares do not multiply. Choose a "

@@ -1,4 +1,4 @@
-"""Lessons that try something out: does order matter, and when do pictures lie."""
+"""The lesson of order: other orders of the frames, and the frames that carry the answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 from app import learn_text as text
 from app.learn_lesson import Ask, rounded
 from app.learn_questions import quiz, read_choice, read_whole
+from stam_core.errors import StamError
+from stam_core.explain.by_hand import has_frame_heads
 from stam_core.explain.game import FrameGame
 from stam_core.metrics.agreement import compare
 from stam_core.types import Target
@@ -35,6 +37,7 @@ def does_order_matter(ask: Ask) -> dict[str, Any]:
     order = read_choice(ask.data, "order", ORDERS)
     seed = read_whole(ask.data, "seed", 0, LONGEST_SEED, 0)
     frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, 0)
+    quick = has_frame_heads(ask.engine.model)
     before = ask.engine.predict(ask.clip)
     best = int(before.logits.argmax())
     answer: dict[str, Any] = {
@@ -54,9 +57,9 @@ def does_order_matter(ask: Ask) -> dict[str, Any]:
             "same": now == best,
         }
     if ask.data.get("reveal") is True:
-        answer["effects"] = _effects(ask.engine, ask.clip)
+        answer["effects"] = _effects(ask.engine, ask.clip, quick=quick)
     if ask.first:
-        answer["quiz"] = _shuffle_quiz(ask.engine, ask.clip, best)
+        answer["quiz"] = _order_quiz(ask, best, quick=quick)
     return answer
 
 
@@ -71,37 +74,59 @@ def _frames(order: str, n: int, seed: int, frame: int) -> list[int]:
             return [frame] * n
 
 
-def _effects(engine: Engine, clip: Clip) -> dict[str, Any]:
-    """Attention, and what two kinds of leaving frames out say; and whether they agree."""
+def _effects(engine: Engine, clip: Clip, *, quick: bool) -> dict[str, Any]:
+    """Attention, and what leaving frames out says; and whether they agree.
+
+    `quick`: another choice of frames is cheap, so that Shapley values can be had too.
+    """
+    asked: dict[str, dict[str, Any]] = {"temporal-attention": {}, "leave-one-out": {}}
+    if quick:
+        asked["shapley"] = {"subsets": "sampled", "pairs": SHAPLEY_PAIRS}
     rows: dict[str, NDArray[np.float32]] = {}
-    for name, settings in (
-        ("temporal-attention", {}),
-        ("leave-one-out", {}),
-        ("shapley", {"subsets": "sampled", "pairs": SHAPLEY_PAIRS}),
-    ):
-        frames = engine.explain(clip, method=name, **settings).frames
-        assert frames is not None  # all three score frames
+    for name, settings in asked.items():
+        try:
+            frames = engine.explain(clip, method=name, **settings).frames
+        except StamError:  # not every model attends in time
+            continue
+        assert frames is not None  # all of them score frames
         rows[name] = frames
-    attention, effect = rows["temporal-attention"], rows["shapley"]
-    agreement = compare(attention, effect, names=("attention", "Shapley values"))
+    best = "shapley" if quick else "leave-one-out"
+    title = text.FIGURE_WORDS["seven"]["rows"][best]
+    sentence = ""
+    if "temporal-attention" in rows:
+        names = ("attention", title)
+        sentence = compare(rows["temporal-attention"], rows[best], names=names).sentence
     return {
         "rows": {name: rounded(frames, 5) for name, frames in rows.items()},
         "key": {name: int(frames.argmax()) for name, frames in rows.items()},
-        "sentence": agreement.sentence,
+        "best": best,
+        "sentence": sentence,
     }
 
 
-def _shuffle_quiz(engine: Engine, clip: Clip, best: int) -> dict[str, Any]:
-    with engine.subject(clip) as subject:
+def _order_quiz(ask: Ask, best: int, *, quick: bool) -> dict[str, Any]:
+    """In how many of many orders the answer stays; backwards alone where each is dear."""
+    label = ask.engine.info.labels[best]
+    if not quick:
+        back = ask.engine.edit(ask.clip, frames=_frames("reverse", ask.clip.num_frames, 0, 0))
+        stays = int(back.logits.argmax()) == best
+        right = text.SEVEN_BACK_CHOICES[0 if stays else 1]
+        told = back.top(1)[0]
+        return quiz(
+            text.SEVEN_BACK_PROMPT.format(label=label),
+            list(text.SEVEN_BACK_CHOICES),
+            right,
+            text.SEVEN_BACK_WHY.format(label=told[0], share=100 * told[1]),
+        )
+    with ask.engine.subject(ask.clip) as subject:
         game = FrameGame(subject, Target(best))
         generator = torch.Generator().manual_seed(1)
         orders = torch.stack(
-            [torch.randperm(clip.num_frames, generator=generator) for _ in range(SHUFFLES)]
+            [torch.randperm(ask.clip.num_frames, generator=generator) for _ in range(SHUFFLES)]
         )
         same = int((game.logits_of_orders(orders).argmax(dim=-1) == best).sum())
     bounds = (0, SHUFFLES // 4, SHUFFLES // 2, 3 * SHUFFLES // 4, SHUFFLES + 1)
     index = next(i for i in range(4) if bounds[i] <= same < bounds[i + 1])
-    label = engine.info.labels[best]
     return quiz(
         text.SEVEN_PROMPT.format(count=SHUFFLES, label=label),
         list(text.SEVEN_CHOICES),

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from app import learn_heads, learn_lies, learn_roads, learn_text
+from app import learn_heads, learn_lies, learn_roads, learn_text, learn_trials
 from app.analysis import Analyst
 from app.backstage import Backstage
 from app.components.base import component_file
@@ -382,6 +382,18 @@ def test_what_is_revealed_are_the_methods_own_scores(
     assert "Shapley" in effects["sentence"]
 
 
+def test_what_a_model_cannot_tell_is_said_in_the_figure(
+    desk: LearnDesk, opened: LearnView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(ask: Ask) -> dict[str, Any]:
+        raise ParameterError("This model has none. Choose a STAM.")
+
+    monkeypatch.setitem(LESSONS, 1, refuse)
+    assert asked(desk, opened, 1)["missing"] == "This model has none. Choose a STAM."
+    with pytest.raises(ParameterError, match="Choose a STAM"):
+        asked(desk, opened, 1, first=False)
+
+
 def test_attention_and_effect_of_the_frame_looked_at_most(
     desk: LearnDesk, opened: LearnView
 ) -> None:
@@ -432,6 +444,10 @@ def test_a_single_picture_and_a_model_of_another_kind_are_told(
         monkeypatch.setattr(module, "has_frame_heads", lambda model: False)
     for number in (3, 5, 8):
         assert "built-in STAM" in asked(desk, opened, number)["missing"]
+    monkeypatch.setattr(learn_trials, "has_frame_heads", lambda model: False)
+    order = asked(desk, opened, 7, reveal=True)
+    assert set(order["effects"]["rows"]) == {"temporal-attention", "leave-one-out"}
+    assert order["quiz"]["choices"][order["quiz"]["answer"]] == "yes, it stays"
     roads = asked(desk, opened, 4)
     assert roads["shares"] is None
     assert roads["quiz"]["choices"][roads["quiz"]["answer"]] == "1,024"

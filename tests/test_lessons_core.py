@@ -18,6 +18,7 @@ from stam_core.explain.rollout import rollout
 from stam_core.explain.rollout_steps import rollout_steps, spread
 from stam_core.metrics.forgetting import forgetting
 from stam_core.metrics.randomise import randomise
+from stam_core.models.timesformer import TimeSformer, TimeSformerConfig
 from stam_core.types import Target
 
 
@@ -62,6 +63,10 @@ def test_a_head_that_is_not_there_is_refused(layer: int, head: int, message: str
 def test_a_model_without_frame_tokens_has_no_such_heads() -> None:
     assert has_frame_heads(toy_subject().model)
     assert not has_frame_heads(object())
+    whole = TimeSformer(
+        TimeSformerConfig(side=16, patch_size=8, width=16, depth=1, heads=2, num_frames=2)
+    )
+    assert not has_frame_heads(whole)
 
 
 def test_rollout_by_steps_ends_at_rollout_and_begins_with_the_first_layer() -> None:

@@ -39,11 +39,16 @@ class HeadByHand:
 
 
 def has_frame_heads(model: object) -> bool:
-    """Whether the model has temporal layers over one token a frame, which can be shown by hand."""
+    """Whether frames are embedded one by one and then meet: temporal layers of one token a frame.
+
+    Not so in the other schemes, whose temporal attention, where they have any, is between patches.
+    """
+    config = getattr(model, "config", None)
+    scheme = getattr(model, "scheme", getattr(config, "scheme", "factorised"))
     layers: list[Any] = getattr(model, "time_attention", [])
     return (
-        bool(layers)
-        and callable(getattr(model, "embed_frames", None))
+        scheme == "factorised"
+        and bool(layers)
         and all(hasattr(layer, "qkv") and hasattr(layer, "heads") for layer in layers)
     )
 

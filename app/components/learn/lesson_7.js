@@ -75,7 +75,7 @@ figures[7] = (() => {
     own.reveal.disabled = frame === null;
   }
 
-  function drawEffects({ rows, key, sentence }) {
+  function drawEffects({ rows, key, best, sentence }) {
     const said = words.seven;
     own.rows.replaceChildren(...Object.entries(rows).map(([name, values]) => {
       const line = make("div", "effect");
@@ -93,9 +93,9 @@ figures[7] = (() => {
       line.append(make("p", "told", said.rows[name]), bars);
       return line;
     }));
-    const ranked = [...rows.shapley].sort((one, other) => other - one);
+    const ranked = [...rows[best]].sort((one, other) => other - one);
     const mine = own.state.frame === null ? "" : fill(said.score,
-      { rank: ranked.indexOf(rows.shapley[own.state.frame]) + 1, all: ranked.length }) + " ";
+      { rank: ranked.indexOf(rows[best][own.state.frame]) + 1, all: ranked.length, method: said.rows[best] }) + " ";
     own.verdict.textContent = mine + sentence;
   }
 
