@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
+from dataclasses import replace
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 
-from app.backstage import Backstage
-from app.ui import build_page, launch_settings
-from stam_core.errors import ParameterError
-from stam_core.limits import default_limits
+from app.logs import begin_log
+from app.settings import describe_settings, service_settings
+from app.temporary import TemporaryFolder
+from stam_core.errors import StamError
+from stam_core.limits import MIB, default_limits, describe_limits
 
 LOOPBACK = "127.0.0.1"
 PORT = 7860
+MENDABLE = 2
+VARIABLES = f"""\
+environment variables, with their defaults:
+{describe_settings()}
+  GRADIO_SERVER_NAME, GRADIO_SERVER_PORT  as --host and --port
+  GRADIO_TEMP_DIR  folder in which the app makes one for its uploads (default: the system's)
+  STAM_CACHE  folder of downloaded weights (default: the user's cache)
+
+limits on a video:
+{describe_limits()}
+
+GET /health tells whether the app is ready; docs/serving.md has more.
+"""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Host and port: from the command line, else from gradio's own environment variables."""
+    """Host, port and log: from the command line, else from the environment's variables."""
     in_space = "SPACE_ID" in os.environ
-    parser = argparse.ArgumentParser(description="Opens the STAM demo as a page for the browser.")
+    parser = argparse.ArgumentParser(
+        description="Opens the STAM demo as a page for the browser.",
+        epilog=VARIABLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--host",
         default=os.environ.get("GRADIO_SERVER_NAME", "0.0.0.0" if in_space else LOOPBACK),
@@ -30,38 +48,47 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--port",
         type=int,
-        default=int(os.environ.get("GRADIO_SERVER_PORT", PORT)),
+        default=os.environ.get("GRADIO_SERVER_PORT", str(PORT)),
         help="port to serve on (default: %(default)s)",
     )
     parser.add_argument(
         "--open", action="store_true", help="show the page in this computer's browser"
     )
+    parser.add_argument(
+        "--log-json",
+        action="store_true",
+        help="log one JSON object a line, without anything of the visitors' (as STAM_LOG=json)",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build the page, make the model ready beside it, and serve until interrupted.
+    """Build the page, make the model ready beside it, and serve until stopped.
 
     Returns:
-        0, or 2 after one line on stderr where the port cannot be had or a limit is nonsense.
+        0, or 2 after one line on stderr where a setting or the port cannot be had.
     """
     options = parse_arguments(arguments)
     try:
+        settings = service_settings()
         default_limits()
-    except ParameterError as error:
+    except StamError as error:
         print(error, file=sys.stderr)
-        return 2
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio checks its own address by it
-    backstage = Backstage()
-    page = build_page(backstage, local=options.host in {LOOPBACK, "localhost", "::1"})
-    backstage.warm_up()
+        return MENDABLE
+    if options.log_json:
+        settings = replace(settings, log="json")
+    begin_log(settings.log, settings.log_level)
+    folder = TemporaryFolder(kept_bytes=settings.kept_mib * MIB)
+    from app.service import serve  # loads gradio, which makes folders of its own at once
+
+    # With a password it is for others, through a proxy: no paths on this computer for them.
+    local = options.host in {LOOPBACK, "localhost", "::1"} and settings.auth is None
     try:
-        page.launch(inbrowser=options.open, **launch_settings(options.host, options.port))
+        serve(options.host, options.port, settings, folder, local=local, show=options.open)
     except OSError:
         line = f"Port {options.port} of {options.host} is taken. Choose another one with --port."
-        print(line, file=sys.stderr)
-        return 2
+        print(line, file=sys.__stderr__)
+        return MENDABLE
     return 0
 
 

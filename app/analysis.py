@@ -114,9 +114,10 @@ class Analyst:
         names = (name for name, key in self._example_keys.items() if key == visit.source)
         return next(names, None)
 
-    def upload(self, visit: Visit, path: str, name: str) -> Visit:
-        """The visit, turned to a file the visitor sent."""
-        return replace(visit, source=self.sources.add(Path(path), name), span_seconds=None)
+    def upload(self, visit: Visit, path: str, name: str, visitor: str = "") -> Visit:
+        """The visit, turned to a file the visitor sent; `visitor` is whose it is."""
+        key = self.sources.add(Path(path), name, visitor)
+        return replace(visit, source=key, span_seconds=None)
 
     def show(self, visit: Visit) -> Iterator[View]:
         """First the frames, as soon as they are decoded, then what the model makes of them.
@@ -202,11 +203,12 @@ class Analyst:
         )  # fmt: skip
         return with_methods(visit, info)
 
-    def warm_up(self) -> None:
-        """Make the first page ready before the first visitor comes."""
-        self.engines.get(EMBEDDED)
+    def warm_up(self) -> str:
+        """Make the first page ready before the first visitor comes; the device it runs on."""
+        engine = self.engines.get(EMBEDDED)
         if cards := self.example_cards["items"]:
             list(self.show(self.example(Visit(), cards[0]["name"])))
+        return str(engine.device)
 
     def opened(self, visit: Visit) -> tuple[Engine, Clip]:
         """The visit's model and clip, for the other tabs.

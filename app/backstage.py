@@ -6,18 +6,23 @@ This module and those that lay out the page import nothing of the core; handlers
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
+
+_LOG = logging.getLogger(__name__)
 
 
 class Backstage:
     """Gives handlers the one `Analyst`, made on first use."""
 
     def __init__(self) -> None:
+        self.state: Literal["waking", "ready", "failed"] = "waking"  # the first page's
+        self.device: str | None = None  # that models run on; None: not known yet
         self._lock = threading.Lock()
 
     @property
@@ -36,8 +41,26 @@ class Backstage:
         """Import the core and analyse the first example, beside whatever else is going on."""
         threading.Thread(target=self._wake, name="warm up", daemon=True).start()
 
+    def visitor_left(self, visitor: str) -> None:
+        """A page was closed; what was its own need not be kept long."""
+        if "_analyst" in self.__dict__:
+            self._analyst.sources.leave(visitor)
+
+    def forget_those_who_left(self) -> None:
+        """Free what belonged to pages that were closed a while ago."""
+        if "_analyst" in self.__dict__:
+            self._analyst.sources.forget_those_who_left()
+
     def _wake(self) -> None:
-        self.analyst.warm_up()
+        try:
+            self.device = self.analyst.warm_up()
+        # Whatever it is: nobody waits for this thread, so it must be told here.
+        except Exception:
+            self.state = "failed"
+            _LOG.exception("the first model could not be made ready")
+            return
+        self.state = "ready"
+        _LOG.info("ready", extra={"facts": {"device": self.device}})
         # Half a second that the first visitor who asks for integrated gradients need not wait.
         from stam_core.explain.captum_bridge import load
 

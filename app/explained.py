@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from stam_core import Engine
     from stam_core.types import Clip, Explanation, ModelInfo, Prediction
 
-KEPT = 128  # explanations: 16 frames of 16 x 16 patches are 16 kB
+KEPT_BYTES = 32 * 2**20  # of explanations: 16 frames of 16 x 16 patches are 16 kB
+RECORD_BYTES = 2048  # of an explanation's other fields, about
 BETWEEN_PARTS_SECONDS = 0.2  # the page need not be told of every step
 Key = tuple[Any, ...]
 
@@ -37,7 +38,7 @@ class Explained:
     """Asks engines, and remembers what they said."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[Key, Explanation] = LRUCache(KEPT)
+        self._known: LRUCache[Key, Explanation] = LRUCache(KEPT_BYTES, getsizeof=size_of)
         self._lock = threading.Lock()
 
     def get(self, engine: Engine, clip: Clip, ask: Ask) -> Explanation:
@@ -74,8 +75,16 @@ class Explained:
                 told = time.monotonic()
                 yield found
         with self._lock:
-            self._known[key] = last
+            if size_of(last) <= KEPT_BYTES:
+                self._known[key] = last
         yield last
+
+
+def size_of(explanation: Explanation) -> int:
+    """Bytes of an explanation, to be kept within a bound."""
+    arrays = (explanation.frames, explanation.patches, explanation.pairs)
+    rows = [*(array for array in arrays if array is not None), *explanation.series.values()]
+    return RECORD_BYTES + sum(row.nbytes for row in rows)
 
 
 def with_methods(visit: Visit, info: ModelInfo | None = None) -> Visit:

@@ -147,13 +147,16 @@ class FrameLabHandlers:
         """An embedded clip was chosen as the second one."""
         yield self.tab.updates(self._desk.splice_example(visit, lab, event_data(event).get("name")))
 
-    def upload(self, visit: Visit, lab: Lab, path: str | None) -> Iterator[Changes]:
+    def upload(
+        self, visit: Visit, lab: Lab, path: str | None, request: gr.Request
+    ) -> Iterator[Changes]:
         """A file was sent as the second clip."""
         if path is None:
             return
         yield {self.tab.upload: None}  # the same file can be chosen again
         name = Path(path).name[:NAME_LENGTH]
-        source = self._backstage.analyst.sources.add(Path(path), name)
+        visitor = str(request.session_hash)
+        source = self._backstage.analyst.sources.add(Path(path), name, visitor)
         yield self.tab.updates(self._desk.splice(visit, lab, source))
 
     def aim(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:

@@ -11,30 +11,48 @@ from typing import Any
 import gradio as gr
 
 from app import text
+from app.jobs import all_jobs
 
 _LOG = logging.getLogger(__name__)
 
 
-def guarded(handler: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+def guarded(
+    handler: Callable[..., Iterator[Any]], *, timed: bool = True
+) -> Callable[..., Iterator[Any]]:
     """Turn what a handler raises into a message box; the page keeps its last good result.
 
     Messages may hold file names and labels, and gradio shows messages as HTML: they are escaped.
+
+    Args:
+        handler: yields changes of the page; between two of them it can be ended.
+        timed: False: it may take any time, as a download does.
     """
+    kind = kind_of(handler)
 
     @wraps(handler)
     def run(*inputs: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the page sends
         try:
-            yield from handler(*inputs)
+            with all_jobs().begin(kind, timed=timed) as job:
+                yield from job.follow(handler(*inputs))
         except gr.Error:
             raise
         except user_fault() as problem:
             raise message_box(str(problem)) from problem
         # The last line of defence: a bug ends as a sentence here and a trace in the log.
         except Exception as problem:
-            _LOG.exception("a handler failed: %s", handler.__qualname__)
+            _LOG.exception("a handler failed: %s", kind)
             raise message_box(text.UNEXPECTED) from problem
 
     return run
+
+
+def kind_of(handler: Callable[..., Any]) -> str:
+    """What a handler is called in the log: the tab's module and what it does there."""
+    place = handler.__module__.rpartition(".")[2]
+    names = [
+        name for name in handler.__qualname__.split(".") if name not in ("<locals>", "handler")
+    ]
+    return f"{place}.{names[-1] if names else 'handler'}"
 
 
 def user_fault() -> type[Exception]:

@@ -221,7 +221,9 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         turn = tab.begin(request)
         # The button empties at once: the same file can be chosen again, whatever becomes of it.
         yield {tab.upload: None}
-        visit = backstage.analyst.upload(visit, path, Path(path).name[:NAME_LENGTH])
+        visit = backstage.analyst.upload(
+            visit, path, Path(path).name[:NAME_LENGTH], str(request.session_hash)
+        )
         for changes in _shown(tab, backstage, visit, turn):
             yield {tab.examples: gr.update(chosen=NO_EXAMPLE), **changes}
 
@@ -229,7 +231,7 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         if path is None:
             return
         turn = tab.begin(request)
-        visit = backstage.analyst.upload(visit, path, text.RECORDING)
+        visit = backstage.analyst.upload(visit, path, text.RECORDING, str(request.session_hash))
         for changes in _shown(tab, backstage, visit, turn):
             yield {
                 tab.examples: gr.update(chosen=NO_EXAMPLE),

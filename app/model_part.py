@@ -118,7 +118,9 @@ class ModelHandlers:
         both = [visit, self.chooser.choice]
         outputs = [*shown, self.offer.box, self.offer.card, self.offer.file, self.chooser.own]
         self.chooser.choice.input(guarded(self.choose), both, outputs, **FETCH_QUEUE)
-        started = self.offer.download.click(guarded(self.fetch), both, outputs, **FETCH_QUEUE)
+        started = self.offer.download.click(
+            guarded(self.fetch, timed=False), both, outputs, **FETCH_QUEUE
+        )
         # The visit is read anew: minutes have passed, and another clip may be in view.
         started.success(guarded(self.choose), both, outputs, **FETCH_QUEUE)
         self.offer.cancel.click(

@@ -7,26 +7,31 @@ with the number of visitors.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import secrets
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app import text
+from app.settings import service_settings
 from app.visit import EMBEDDED
 from stam_core import Engine
 from stam_core.errors import VideoError, WeightsError
+from stam_core.limits import MIB
 from stam_core.models import MODELS, model_info
 from stam_core.types import ModelInfo, Progress
 
 _LOG = logging.getLogger(__name__)
 
 ENGINES_KEPT = 3  # beside the embedded one: a Kinetics model is 0.5 GB
-CACHE_BYTES = 256 * 2**20  # of decoded clips and recordings, for each model
 SOURCES_KEPT = 2000  # paths and names only
+LEFT_SECONDS = 300.0  # a page that lost its connection for a moment finds its clip again
 
 
 @dataclass(frozen=True)
@@ -35,24 +40,51 @@ class Source:
 
     path: Path
     name: str
+    visitor: str = ""  # whose own it is; "": nobody's
 
 
 class Sources:
     """Clips by an unguessable key, so that one visitor cannot ask for another's."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` tells seconds."""
         self._known: OrderedDict[str, Source] = OrderedDict()
         self._kept: dict[str, Source] = {}
+        self._left: OrderedDict[str, float] = OrderedDict()  # visitor -> when
+        self._clock = clock
         self._lock = threading.Lock()
 
-    def add(self, path: Path, name: str) -> str:
+    def add(self, path: Path, name: str, visitor: str = "") -> str:
         """Remember a clip; the oldest one is forgotten when there are too many."""
         key = secrets.token_urlsafe(16)
         with self._lock:
-            self._known[key] = Source(path, name)
+            self._left.pop(visitor, None)
+            self._known[key] = Source(path, name, visitor)
             while len(self._known) > SOURCES_KEPT:
                 self._known.popitem(last=False)
         return key
+
+    def leave(self, visitor: str) -> None:
+        """The visitor's page was closed: its clips are kept for LEFT_SECONDS only."""
+        with self._lock:
+            if any(source.visitor == visitor for source in self._known.values()):
+                self._left[visitor] = self._clock()
+
+    def forget_those_who_left(self) -> None:
+        """Delete the clips of visitors who left and did not come back for them."""
+        with self._lock:
+            gone = {
+                visitor
+                for visitor, when in self._left.items()
+                if self._clock() - when >= LEFT_SECONDS
+            }
+            keys = [key for key, source in self._known.items() if source.visitor in gone]
+            files = [self._known.pop(key).path for key in keys]
+            for visitor in gone:
+                del self._left[visitor]
+        for file in files:
+            with contextlib.suppress(OSError):  # deleted already, or held open on Windows
+                file.unlink()
 
     def keep(self, path: Path, name: str) -> str:
         """Remember a clip that comes with the program: never forgotten."""
@@ -71,9 +103,16 @@ class Sources:
             raise VideoError(text.NO_CLIP)
         with self._lock:
             source = self._kept.get(key) or self._known.get(key)
+            if source is not None:  # who asks is here after all: a connection may break for a while
+                self._left.pop(source.visitor, None)
         if source is None or not source.path.is_file():
             raise VideoError(text.CLIP_GONE)
         return source
+
+
+def cache_bytes() -> int:
+    """Of decoded clips and recordings for each model, so that all together keep to the setting."""
+    return service_settings().cache_mib * MIB // (ENGINES_KEPT + 1)
 
 
 class Engines:
@@ -130,7 +169,7 @@ class Engines:
 
     def _make(self, key: str, progress: Progress | None) -> Engine:
         if key in MODELS:
-            return Engine(key, cache_bytes=CACHE_BYTES, decoding="apart", progress=progress)
+            return Engine(key, cache_bytes=cache_bytes(), decoding="apart", progress=progress)
         with self._lock:
             entry = self._files.get(key)
         if entry is None or not entry[1].is_file():
@@ -138,7 +177,7 @@ class Engines:
         return Engine(
             entry[0],
             weights=entry[1],
-            cache_bytes=CACHE_BYTES,
+            cache_bytes=cache_bytes(),
             decoding="apart",
             progress=progress,
         )

@@ -298,6 +298,11 @@ UNEXPECTED = (
     "Something went wrong inside the program. What you see is still the last good result; try "
     "again, or take another clip. The details are in the program's log."
 )
+JOB_TOO_LONG = (
+    "This took longer than {seconds} s and was ended; what you see is how far it came. Choose "
+    "fewer steps or a shorter part, or try again when fewer people are here."
+)
+STOPPING = "The server is being stopped. Try again in a minute."
 CLIP_GONE = "This clip is no longer kept on the server. Open it again."
 NO_CLIP = "Open a clip or choose an example first."
 MODEL_GONE = "The checkpoint you opened is no longer kept on the server. Open it again."

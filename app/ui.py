@@ -12,8 +12,8 @@ from app.compare_tab import build_compare_tab
 from app.frame_lab_tab import build_frame_lab_tab
 from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
 from app.learn_tab import build_learn_tab
+from app.temporary import KEPT_SECONDS
 
-KEPT_SECONDS = 3600  # uploads are deleted after this
 QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
 SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB
 
@@ -124,8 +124,19 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
         loaded.then(
             named_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden"
         )
+        _free_when_closed(page, backstage)
     page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
     return page
+
+
+def _free_when_closed(page: gr.Blocks, backstage: Backstage) -> None:
+    """Tell when a visitor's page is closed, so that what was its own is freed."""
+
+    def left(request: gr.Request) -> None:
+        backstage.visitor_left(str(request.session_hash))
+
+    page.unload(left)
+    page.fns[max(page.fns)].queue = False  # `unload` has no argument for it
 
 
 def named_tab(request: gr.Request) -> Any:  # noqa: ANN401 - an update of gradio's

@@ -515,13 +515,16 @@ def test_the_page_is_laid_out_without_loading_the_core() -> None:
     assert done.stdout.strip() == "[]"
 
 
+QUEUES = {"model", "edit", "effects", "fetch", "lesson"}
+
+
 def test_every_event_is_private_and_waits_in_a_bounded_queue(page: gr.Blocks) -> None:
     events = page.fns.values()
     assert len(list(events)) >= 12
     for event in events:
         assert event.api_visibility == "private", event.name
         if event.queue:
-            assert event.concurrency_id in {"model", "edit", "effects", "fetch"}, event.name
+            assert event.concurrency_id in QUEUES, event.name
     assert page._queue.max_size == 32
     assert not page.api_open
     assert page.delete_cache == (3600, 3600)
