@@ -3,12 +3,15 @@
     python -m benchmarks.decoding ../shared/clips --out decoding
 
 Every clip is opened in turn by each way, so that a busy moment of the machine meets all of them.
+Beside the time by the clock stands the processor time (Linux; 10 ms fine for the other process),
+which hardly depends on what else the machine does.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -63,9 +66,10 @@ def measure(path: Path, pool: DecoderPool, repeats: int) -> dict[str, Any]:
     if find_spec("decord") is not None:
         ways["decord_ms"] = lambda: decode_by_decord(path, indices)
     taken: dict[str, list[float]] = {name: [] for name in ways}
+    computed: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(repeats + 1):
         for name, way in ways.items():
-            begin = time.perf_counter()
+            begin, before = time.perf_counter(), processor_ms(pool)
             try:
                 way()
             # decord raises errors of its own kind, and others; it then has no figure.
@@ -75,15 +79,33 @@ def measure(path: Path, pool: DecoderPool, repeats: int) -> dict[str, Any]:
                 continue
             if round_:
                 taken[name].append(1000 * (time.perf_counter() - begin))
+                computed[name].append(processor_ms(pool) - before)
     medians = {name: round(statistics.median(ms), 1) for name, ms in taken.items() if ms}
+    computing = {
+        name.replace("_ms", "_cpu_ms"): round(statistics.median(ms), 1)
+        for name, ms in computed.items()
+        if ms
+    }
     row = {
         "clip": path.name,
         "decoder": info.decoder,
         **medians,
+        **computing,
         "ratio": round(medians["apart_ms"] / medians["here_ms"], 3),
     }
     print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
     return row
+
+
+def processor_ms(pool: DecoderPool) -> float:
+    """Processor time so far of this process and of those that decode for it."""
+    total = 1000 * time.process_time()
+    for pid in pool.process_ids():
+        stat = Path(f"/proc/{pid}/stat")
+        if stat.exists():
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            total += 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def decode_by_decord(path: Path, indices: list[int]) -> object:
@@ -103,7 +125,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for row in rows
         if "decord_ms" in row and row["decoder"] == "decord"
     ]
+    computing = [row["apart_cpu_ms"] / max(1.0, row["here_cpu_ms"]) for row in rows]
+    more = [row["apart_cpu_ms"] - row["decord_cpu_ms"] for row in rows if "decord_cpu_ms" in row]
     return {
+        "cpu_ratio_median": round(statistics.median(computing), 3),
+        "cpu_over_decord_alone_ms_median": round(statistics.median(more), 1) if more else None,
         "ratio_median": round(ratio, 3),
         "ratio_worst": max(row["ratio"] for row in rows),
         "over_decord_alone_ms_median": round(statistics.median(extra), 1) if extra else None,
