@@ -105,20 +105,16 @@ figures[2] = (() => {
 
   function drawMasks() {
     const scheme = own.data.schemes[own.state.scheme];
-    const { count, rows, columns } = grid();
+    const { count, columns } = grid();
     const lit = scheme.steps.map((step) => bits(step.mask));
     own.strip.tiles.forEach((tile, frame) => {
       const context = drawSeen(tile.canvas, frame, 120);
-      const plain = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
-      shade(context, 0.66);
       for (let patch = 0; patch < count; patch++) {
-        const steps = lit.map((has, at) => (has(frame * count + patch) ? at : -1)).filter((at) => at >= 0);
-        if (!steps.length) continue;
         const [row, column] = [Math.floor(patch / columns), patch % columns];
-        const [x, y, width, height] = box(context, row, column);
-        context.putImageData(plain, 0, 0, x, y, width, height);
-        tint(context, row, column, STEP_COLOURS[steps[0]], 0.42);
-        if (steps.length > 1) halfTint(context, x, y, width, height, STEP_COLOURS[steps[1]]);
+        const steps = lit.map((has, at) => (has(frame * count + patch) ? at : -1)).filter((at) => at >= 0);
+        if (steps.length) tint(context, row, column, STEP_COLOURS[steps[0]], 0.42);
+        else tint(context, row, column, "#080c14", 0.66);
+        if (steps.length > 1) halfTint(context, ...box(context, row, column), STEP_COLOURS[steps[1]]);
       }
       gridLines(context, "rgba(255, 255, 255, 0.16)");
       for (const [name, colour] of [["b", "#fde047"], ["a", "#ffffff"]]) {

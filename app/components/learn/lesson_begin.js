@@ -101,7 +101,7 @@ function signed(value, digits = 3) {
 
 function percent(value) {
   const share = 100 * value;
-  return share.toFixed(Math.abs(share) < 10 ? 1 : 0).replace("-", "−") + " %";
+  return share.toFixed(Math.abs(share) < 9.95 ? 1 : 0).replace("-", "−") + " %";
 }
 
 // --- what the server is asked: one question of a chapter at a time, then the last one that came up meanwhile ---
