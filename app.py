@@ -78,7 +78,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.log_json:
         settings = replace(settings, log="json")
     begin_log(settings.log, settings.log_level)
-    folder = TemporaryFolder(kept_bytes=settings.kept_mib * MIB)
+    try:
+        folder = TemporaryFolder(kept_bytes=settings.kept_mib * MIB)
+    except OSError as error:
+        line = (
+            f"No temporary folder can be made ({error.strerror}). Set GRADIO_TEMP_DIR to another."
+        )
+        print(line, file=sys.__stderr__)
+        return MENDABLE
     from app.service import serve  # loads gradio, which makes folders of its own at once
 
     # With a password it is for others, through a proxy: no paths on this computer for them.

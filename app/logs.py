@@ -92,6 +92,7 @@ def begin_log(form: str, level: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
     if form == "json":
         logging.captureWarnings(True)
+        logging.raiseExceptions = False  # it would print, which is logged, which fails again
         sys.stdout = sys.stderr = PrintedLines()
 
 

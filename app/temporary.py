@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -67,8 +68,11 @@ class TemporaryFolder:
         for changed, size, file in found:
             kept += size
             if now - changed > self.kept_seconds or kept > self.kept_bytes:
-                file.unlink(missing_ok=True)
-                deleted += 1
+                with contextlib.suppress(OSError):  # gone already, or held open on Windows
+                    file.unlink()
+                    deleted += 1
+                    if file.parent != self.path:
+                        file.parent.rmdir()  # each upload has a folder of its own
         if deleted:
             _LOG.info("swept", extra={"facts": {"files": deleted}})
         return deleted

@@ -18,9 +18,10 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import numpy as np
 import pytest
 
-from app import guard, logs
+from app import explained, guard, logs, session
 from app.backstage import Backstage
 from app.door import password_check
 from app.headers import safe_headers
@@ -31,6 +32,7 @@ from app.settings import ServiceSettings
 from app.temporary import TemporaryFolder
 from app.ui import build_page
 from stam_core.errors import ParameterError, VideoError
+from stam_core.types import Explanation
 from tests.conftest import ROOT
 
 SECRET = "my-secret-holiday"
@@ -94,6 +96,18 @@ def test_the_program_ends_with_code_2_and_one_line(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "hunter2" not in said
+
+
+def test_without_a_place_for_its_files_the_program_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import runpy
+
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr("app.logs.begin_log", lambda form, level: None)
+    assert runpy.run_path(str(ROOT / "app.py"))["main"]([]) == 2
+    assert "Set GRADIO_TEMP_DIR to another" in capfd.readouterr().err
 
 
 # --- doors: a page of one line, behind the app's own doors ---
@@ -419,6 +433,7 @@ def test_old_files_go_then_the_oldest_beyond_the_bound(folder: TemporaryFolder) 
     old, early, late = (put(folder, str(at), 60, at) for at in (10, 970, 990))
     assert folder.sweep(now=1000) == 2
     assert [file.exists() for file in (old, early, late)] == [False, False, True]
+    assert [file.parent.exists() for file in (old, early, late)] == [False, False, True]
     assert folder.sweep(now=1000) == 0
 
 
@@ -475,3 +490,37 @@ def test_who_comes_back_in_time_keeps_the_clip(tmp_path: Path) -> None:
     clock.now = 2 * LEFT_SECONDS
     sources.forget_those_who_left()
     assert file.exists()
+
+
+# --- caches ---
+
+
+def test_the_caches_of_all_models_together_keep_to_the_setting() -> None:
+    kept = ServiceSettings().cache_mib * 2**20
+    assert kept // 2 < session.cache_bytes() * (session.ENGINES_KEPT + 1) <= kept
+
+
+def test_remembered_explanations_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = explained.RECORD_BYTES + 1000 * 4
+    monkeypatch.setattr(explained, "KEPT_BYTES", 2 * whole)
+    known = explained.Explained()
+    asked: list[str] = []
+
+    def stream(clip: Any, **asks: Any) -> Iterator[Explanation]:
+        asked.append(clip.digest)
+        frames = np.zeros(1000 * clip.size, np.float32)
+        yield Explanation("a", None, frames, None, False, None, {}, 1.0, 0.0)
+
+    engine: Any = SimpleNamespace(
+        info=SimpleNamespace(name="m"), report=SimpleNamespace(sha256="s"), stream=stream
+    )
+
+    def ask(digest: str, size: int = 1) -> None:
+        clip: Any = SimpleNamespace(digest=digest, size=size)
+        known.get(engine, clip, explained.Ask("a", {}))
+
+    for digest in ("one", "two", "two", "three", "one"):  # "one" made room for "three"
+        ask(digest)
+    ask("huge", 9)  # larger than the whole cache: answered, not kept
+    ask("one")  # and nothing was thrown out for it
+    assert asked == ["one", "two", "three", "one", "huge"]

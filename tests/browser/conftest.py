@@ -92,7 +92,8 @@ def server(_browser_is_there: None, tmp_path_factory: pytest.TempPathFactory) ->
             yield address
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            code = process.wait(timeout=60)
+    assert code == 0  # it ends in good order
     assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
 
 
