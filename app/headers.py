@@ -9,15 +9,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio compiles the components' scripts in the page, hence 'unsafe-eval', and has styles and
-# scripts in it, hence 'unsafe-inline'; what the policy takes away is every other server.
+# scripts in it, hence 'unsafe-inline'; the webcam's part makes scripts and files in the page and
+# fetches them there (blob:). What the policy takes away is every other server.
 POLICY = {
     "default-src": "'self'",
-    "script-src": "'self' 'unsafe-inline' 'unsafe-eval'",
+    "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "media-src": "'self' blob:",
     "font-src": "'self' data:",
-    "connect-src": "'self'",
+    "connect-src": "'self' blob:",
     "object-src": "'none'",
     "base-uri": "'self'",
     "form-action": "'self'",

@@ -37,7 +37,11 @@ class TemporaryFolder:
         self.kept_seconds = kept_seconds
         self.kept_bytes = kept_bytes
         self._stop = threading.Event()
-        os.environ[VARIABLE] = tempfile.tempdir = str(self.path)
+        # Not one in the other: gradio hands out what lies in its own folder without copying it.
+        uploads, others = self.path / "uploads", self.path / "others"
+        for folder in (uploads, others):
+            folder.mkdir()
+        os.environ[VARIABLE], tempfile.tempdir = str(uploads), str(others)
 
     def keep_swept(self, also: Callable[[], None]) -> None:
         """Sweep every minute from now on, beside whatever else is going on.
@@ -71,7 +75,7 @@ class TemporaryFolder:
                 with contextlib.suppress(OSError):  # gone already, or held open on Windows
                     file.unlink()
                     deleted += 1
-                    if file.parent != self.path:
+                    if file.parent.parent != self.path:
                         file.parent.rmdir()  # each upload has a folder of its own
         if deleted:
             _LOG.info("swept", extra={"facts": {"files": deleted}})

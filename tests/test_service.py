@@ -422,7 +422,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Temporar
 
 
 def put(folder: TemporaryFolder, name: str, size: int, changed: float) -> Path:
-    file = folder.path / name / "clip.mp4"
+    file = folder.path / "uploads" / name / "clip.mp4"
     file.parent.mkdir()
     file.write_bytes(bytes(size))
     os.utime(file, (changed, changed))
@@ -438,7 +438,9 @@ def test_old_files_go_then_the_oldest_beyond_the_bound(folder: TemporaryFolder) 
 
 
 def test_everything_of_ours_lies_in_one_private_folder_that_goes(folder: TemporaryFolder) -> None:
-    assert os.environ["GRADIO_TEMP_DIR"] == str(folder.path) == tempfile.gettempdir()
+    uploads, others = Path(os.environ["GRADIO_TEMP_DIR"]), Path(tempfile.gettempdir())
+    assert uploads.parent == others.parent == folder.path
+    assert uploads != others  # else gradio would not copy a made file before it is deleted
     if os.name == "posix":
         assert folder.path.stat().st_mode & 0o077 == 0
     put(folder, "x", 1, 0)
