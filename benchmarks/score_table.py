@@ -1,10 +1,11 @@
 """The table of all methods for the README, from the scores of many clips.
 
     python -m stam_core score --rendered 200 --patches mean --randomise 10 --out results
-    python -m benchmarks.score_table results/scores.json
+    python -m benchmarks.score_table results/scores.json [more/scores.json ...]
 
 The first command takes the time and goes on where it was stopped; this one prints its scores as
-Markdown, best first, and keeps them with the machine in benchmarks/results/.
+Markdown, best first, and keeps them with the machine in benchmarks/results/. Scores of other
+methods on the same clips, from runs beside the first one, become one table.
 """
 
 from __future__ import annotations
@@ -82,12 +83,34 @@ def _place(row: dict[str, Any]) -> tuple[bool, float]:
     return row["seconds"] is None, -drop["z"]["mean"] if drop and drop["z"] else float("inf")
 
 
+# What two runs must have in common to stand in one table.
+SAME = ("format", "model", "weights_sha256", "clips", "used", "seed", "orders", "patches")
+
+
+def joined(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """One run's scores from those of several, each of other methods on the same clips.
+
+    Raises:
+        ValueError: they are not of the same clips, model or yardstick.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        odd = [name for name in SAME if other[name] != first[name]]
+        if odd:
+            raise ValueError(f"The runs differ in {', '.join(odd)}: they do not fit in one table.")
+    rows = {row["method"]: row for run in reversed(runs) for row in run["methods"]}
+    said = dict.fromkeys(sentence for run in runs for sentence in run["findings"])
+    return {**first, "methods": list(rows.values()), "findings": list(said)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scores", type=Path, metavar="SCORES.JSON", help="of `score --out`")
+    parser.add_argument(
+        "scores", type=Path, nargs="+", metavar="SCORES.JSON", help="of `score --out`"
+    )
     parser.add_argument("--name", help="of the file in benchmarks/results (score-MODEL)")
     arguments = parser.parse_args()
-    scores = json.loads(arguments.scores.read_text())
+    scores = joined([json.loads(file.read_text()) for file in arguments.scores])
     for line in markdown(scores):
         print(line)
     print()
