@@ -97,11 +97,12 @@ function all(value) {
 // While a slider is being moved its answer arrives: it must not be replaced under the finger.
 function updated(value) {
   const bare = JSON.stringify({ ...value, classes: 0, parameters: all(value).map((spec) => ({ ...spec, value: 0 })) });
-  const same = bare === edits.drawn;
+  const controls = all(value).map((spec) => [spec, root.querySelector('[data-name="' + CSS.escape(spec.name) + '"]')]);
+  // A control may be missing although it was drawn: gradio lays a part out anew when it likes.
+  const same = bare === edits.drawn && controls.every(([, control]) => control);
   edits.drawn = bare;
   if (!same) return false;
-  for (const spec of all(value)) {
-    const control = root.querySelector('[data-name="' + CSS.escape(spec.name) + '"]');
+  for (const [spec, control] of controls) {
     if (control === document.activeElement) continue;
     edits.parameters[spec.name] = spec.value;
     control.value = spec.value;
