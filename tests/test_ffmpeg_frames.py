@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -17,6 +19,8 @@ from stam_core.video.apart import DecoderPool
 FFMPEG = shutil.which("ffmpeg") is not None and shutil.which("ffprobe") is not None
 CLOSE = 2.0  # mean absolute difference, of 255
 T = 16
+# ffmpeg decodes every file whole, which takes minutes: all of them with STAM_THOROUGH=1 only.
+EVERY = 1 if os.environ.get("STAM_THOROUGH") else 5
 # Files whose frames are damaged on purpose: two decoders repair them each in its own way. The last
 # changes its size midway, where ffmpeg's own rescaling begins.
 DAMAGED = ("flips_", "size_change")
@@ -67,10 +71,10 @@ def run(program, *arguments):
 
 
 @pytest.mark.skipif(not FFMPEG, reason="needs ffmpeg and ffprobe to compare with")
-def test_every_valid_file_decodes_as_by_ffmpeg(shared):
+def test_valid_files_decode_as_by_ffmpeg(shared):
     far, compared = [], 0
     with DecoderPool() as pool:
-        for path, expected in valid_files(shared):
+        for path, expected in islice(valid_files(shared), None, None, EVERY):
             try:
                 clip = pool.open_clip(path, num_frames=T)
             except VideoError:
@@ -83,7 +87,7 @@ def test_every_valid_file_decodes_as_by_ffmpeg(shared):
             if difference >= CLOSE:
                 far.append((path.name, round(float(difference), 2)))
     assert far == []
-    assert compared >= 29 + 60
+    assert compared >= (29 + 60) // EVERY
 
 
 def test_square_pixels_transparency_and_interlacing_are_said(shared):
