@@ -80,7 +80,9 @@ footer { opacity: 0.8; }
   #learn-nav, #learn-texts { position: static; max-height: none; }
   #learn-book { padding-bottom: 60px; }
   /* all tabs side by side: gradio puts those that do not fit into a menu */
-  .tab-container button { padding: 0 7px !important; font-size: 14px !important; min-width: 0 !important; }
+  .tab-container button {
+    min-width: 0 !important; padding: 0 7px !important; font-size: 14px !important;
+  }
   /* the answer stays in view while frames are pressed */
   #lab-answer-pane { position: sticky; top: 0; z-index: 5; order: -1; padding: 8px 12px; }
 }

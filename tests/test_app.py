@@ -516,7 +516,7 @@ def test_the_page_is_laid_out_without_loading_the_core() -> None:
     assert done.stdout.strip() == "[]"
 
 
-QUEUES = {"model", "edit", "effects", "fetch", "lesson"}
+QUEUES = {"model", "edit", "effects", "fetch", "lesson", "trial"}
 
 
 def test_every_event_is_private_and_waits_in_a_bounded_queue(page: gr.Blocks) -> None:

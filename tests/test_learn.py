@@ -256,7 +256,7 @@ def test_sizes_that_cannot_be_are_refused(
     desk: LearnDesk, opened: LearnView, sizes: dict[str, Any]
 ) -> None:
     with pytest.raises(ParameterError):
-        asked(desk, opened, 6, **sizes)
+        asked(desk, opened, 6, first=False, **sizes)
 
 
 def test_numbers_travel_as_levels() -> None:
@@ -314,7 +314,7 @@ def test_a_head_that_is_not_there_is_told(
     desk: LearnDesk, opened: LearnView, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(ParameterError, match="whole number from 1"):
-        asked(desk, opened, 3, **wrong)
+        asked(desk, opened, 3, first=False, **wrong)
 
 
 def test_rollout_follows_its_settings(desk: LearnDesk, opened: LearnView) -> None:
@@ -339,7 +339,7 @@ def test_rollout_settings_that_cannot_be_are_refused(
     desk: LearnDesk, opened: LearnView, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises((ParameterError, UnknownNameError)):
-        asked(desk, opened, 5, **wrong)
+        asked(desk, opened, 5, first=False, **wrong)
 
 
 def test_the_two_roads_hold_what_the_rules_say(desk: LearnDesk, opened: LearnView) -> None:

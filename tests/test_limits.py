@@ -58,8 +58,10 @@ def test_the_command_line_shows_them(capsys):
 def test_a_wrong_one_is_one_line_on_the_command_line(monkeypatch, capsys):
     from stam_core import limits
     from stam_core.__main__ import main
+    from stam_core.video.apart import pool
 
     limits.default_limits.cache_clear()
+    monkeypatch.setattr(pool, "_default", [])  # as in a program that has just begun
     monkeypatch.setenv("STAM_WORKERS", "many")
     assert main(["predict", "absent.mp4"]) == 2
     assert "STAM_WORKERS must be a whole number" in capsys.readouterr().err

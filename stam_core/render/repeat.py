@@ -16,7 +16,8 @@ OUT = "results"
 # What `explain` understands itself; a method's parameter of such a name gets "method-" before it.
 EXPLAIN_FLAGS = frozenset(
     (
-        "clips", "colours", "device", "download", "dtype", "figure", "floor", "foil", "gif", "help",
+        "clips", "colours", "decoding", "device", "download", "dtype", "figure", "floor", "foil",
+        "gif", "help",
         "json", "list", "method", "model", "opacity", "out", "report", "sampling", "scale",
         "smoothing", "span", "target", "verbose", "weights",
     )
