@@ -32,9 +32,9 @@ Scale = Literal["logit", "probability"]
 WHOLE_PASSES = "; each time a whole pass where the model has no stage for frames alone"
 # Subsets whose index arrays are made together.
 _ROWS_AT_ONCE = 4096
-# Multiply-accumulates between two partial results, about a tenth of a second on two cores: as
+# Multiply-accumulates between two partial results, about a quarter of a second on two cores: as
 # long as others may have to wait for the model.
-_STEP_MACS = 1365 * 9 * 12 * 128**2 * 3
+_STEP_MACS = 4096 * 9 * 12 * 128**2 * 3
 # Of a transformer layer with a feed-forward 4 times as wide, in units of width squared per token.
 _LAYER_MACS = 12
 
@@ -109,7 +109,7 @@ class FrameGame:
 
     @property
     def subsets_per_step(self) -> int:
-        """Subsets worth about a tenth of a second on two cores, at least 16.
+        """Subsets worth about a quarter of a second on two cores, at least 16.
 
         Where each costs a pass of the whole model, at least one.
         """
