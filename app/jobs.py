@@ -84,6 +84,7 @@ class Jobs:
         except StamError:
             outcome = "complained"
             raise
+        # Whatever it is, it goes on its way; here it is only counted.
         except BaseException:
             outcome = "failed"
             raise
