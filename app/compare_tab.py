@@ -11,7 +11,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.compare_state import Pair
-from app.components import FrameStrip, ParameterPanel
+from app.components import FrameStrip, ParameterPanel, update
 from app.components.compare import Scoreboard
 from app.guard import guarded
 from app.inspect_tab import MODEL_QUEUE, event_data
@@ -50,7 +50,7 @@ class CompareTab:
             if view.scores is not None:
                 new["value"] = view.scores[index]
             if new:
-                changes[strip] = gr.update(**new)
+                changes[strip] = update(**new)
         if view.board is not None:
             changes[self.board] = view.board
         return changes

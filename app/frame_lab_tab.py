@@ -11,8 +11,9 @@ import gradio as gr
 
 from app import text
 from app.backstage import Backstage
+from app.components import update
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
-from app.guard import guarded
+from app.guard import guarded, guarded_answer
 from app.inspect_tab import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
 from app.lab_state import Lab
 from app.turns import Turns
@@ -24,8 +25,17 @@ if TYPE_CHECKING:
 
 Changes = dict[Any, Any]
 
-# An edit takes milliseconds: it must not wait for another visitor's clip to be analysed.
-EDIT_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "edit", "concurrency_limit": 2}
+# A choice takes milliseconds: it must not wait for another visitor's clip to be analysed.
+CHOICE_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "choice", "concurrency_limit": 2}
+# An edit is answered as it comes: gradio's queue costs the page a second request and, for each word
+# of it, a copy of all that is shown. Each page sends one at a time (`lab_edits.js`).
+EDIT_NOW: dict[str, Any] = {
+    "queue": False,
+    "trigger_mode": "multiple",
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
+EDITS_AT_ONCE = 16  # of all visitors; below the 40 threads that gradio has for handlers
 # Sums that take seconds leave the model to others between their steps.
 EFFECT_QUEUE: dict[str, Any] = MODEL_QUEUE | {
     "concurrency_id": "effects",
@@ -57,7 +67,7 @@ class FrameLabTab:
         answer: dict[str, Any] = {"value": view.answer, "aim": view.aim}
         for part, properties in ((self.strip, strip), (self.answer, answer)):
             if new := {name: value for name, value in properties.items() if value is not None}:
-                changes[part] = gr.update(**new)
+                changes[part] = update(**new)
         return changes
 
 
@@ -113,13 +123,14 @@ class FrameLabHandlers:
         effects: Any = tab.effects
         asked = [
             opened.select(guarded(self.open), both, [*bench, tab.effects], **MODEL_QUEUE),
-            answer.aim(guarded(self.aim), both, bench, **EDIT_QUEUE),
-            strip.operate(guarded(self.operate), both, bench, **EDIT_QUEUE),
+            answer.aim(guarded(self.aim), both, bench, **CHOICE_QUEUE),
+            strip.operate(guarded(self.operate), both, bench, **CHOICE_QUEUE),
         ]
         shown = [tab.explained, tab.effects, tab.curves]
         for event in asked:
             event.success(guarded(self.explain), [*both, tab.explained], shown, **EFFECT_QUEUE)
-        strip.arrange(guarded(self.arrange), both, [tab.answer], **EDIT_QUEUE)
+        arrange = guarded_answer(self.arrange, at_once=EDITS_AT_ONCE)
+        strip.arrange(arrange, both, [tab.answer], **EDIT_NOW)
         strip.splice(guarded(self.splice), both, [tab.lab, tab.strip], **MODEL_QUEUE)
         tab.upload.upload(
             guarded(self.upload),
@@ -139,9 +150,9 @@ class FrameLabHandlers:
         if changes := self.tab.updates(self._desk.open(visit, lab)):
             yield changes  # gradio takes an empty record for a mistake
 
-    def arrange(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
+    def arrange(self, visit: Visit, lab: Lab, event: gr.EventData) -> Changes:
         """Frames were removed, moved or replaced."""
-        yield self.tab.updates(self._desk.answer(visit, lab, event_data(event)))
+        return self.tab.updates(self._desk.answer(visit, lab, event_data(event)))
 
     def splice(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
         """An embedded clip was chosen as the second one."""

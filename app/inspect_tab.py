@@ -11,7 +11,7 @@ import gradio as gr
 
 from app import text
 from app.backstage import Backstage
-from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions
+from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions, update
 from app.components.webcam import Webcam
 from app.guard import guarded, warn
 from app.model_part import (
@@ -86,11 +86,11 @@ class InspectTab:
         changes |= {part: value for part, value in parts.items() if value is not None}
         strip: dict[str, Any] = {"clip": view.clip, "value": view.scores}
         if view.predictions is not None:
-            changes[self.predictions] = gr.update(value=view.predictions, old=False)
+            changes[self.predictions] = update(value=view.predictions, old=False)
         elif view.clip is not None:
-            changes[self.predictions] = gr.update(old=True)
+            changes[self.predictions] = update(old=True)
         if new := {name: value for name, value in strip.items() if value is not None}:
-            changes[self.strip] = gr.update(**new)
+            changes[self.strip] = update(**new)
         return changes
 
     @property
@@ -187,7 +187,7 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
         if visit.model != Visit().model:
             yield {tab.model.choice: gr.update(value=visit.model)}
         name = analyst.example_name(visit)
-        yield {tab.examples: gr.update(value=cards, chosen=name or NO_EXAMPLE)}
+        yield {tab.examples: update(value=cards, chosen=name or NO_EXAMPLE)}
         if name is not None:
             yield from _shown(tab, backstage, visit, turn)
         for note in notes:
@@ -208,7 +208,7 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         turn = tab.begin(request, event)
         name = event_data(event).get("name")
         visit = backstage.analyst.example(visit, name)
-        chosen = {tab.examples: gr.update(chosen=name)}
+        chosen = {tab.examples: update(chosen=name)}
         if turn.is_wanted():
             yield chosen
         # Once more with what is shown: another handler's word may have come between.
@@ -225,7 +225,7 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
             visit, path, Path(path).name[:NAME_LENGTH], str(request.session_hash)
         )
         for changes in _shown(tab, backstage, visit, turn):
-            yield {tab.examples: gr.update(chosen=NO_EXAMPLE), **changes}
+            yield {tab.examples: update(chosen=NO_EXAMPLE), **changes}
 
     def record(visit: Visit, path: str | None, request: gr.Request) -> Iterator[Changes]:
         if path is None:
@@ -234,7 +234,7 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         visit = backstage.analyst.upload(visit, path, text.RECORDING, str(request.session_hash))
         for changes in _shown(tab, backstage, visit, turn):
             yield {
-                tab.examples: gr.update(chosen=NO_EXAMPLE),
+                tab.examples: update(chosen=NO_EXAMPLE),
                 tab.webcam: gr.update(value=None, visible=False),
                 **changes,
             }

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app import learn_text as text
 from app.backstage import Backstage
+from app.components import update
 from app.components.learn import LessonFigure, LessonNav
 from app.guard import guarded, warn
 from app.inspect_tab import MODEL_QUEUE, event_data
@@ -46,12 +47,12 @@ class LearnTab:
         figure: dict[str, Any] = {}
         if view.clip is not None:
             figure["clip"] = view.clip
-            changes[self.nav] = gr.update(example=view.clip["example"] or "")
+            changes[self.nav] = update(example=view.clip["example"] or "")
         if view.lesson is not None:
             number, data = view.lesson
             figure[f"lesson{number}"] = data
         if figure:
-            changes[self.figure] = gr.update(**figure)
+            changes[self.figure] = update(**figure)
         return changes
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app import text
 from app.backstage import Backstage
+from app.components import update
 from app.components.compare import TakeOffer
 from app.guard import guarded
 from app.visit import Visit
@@ -39,13 +40,13 @@ class TakeAway:
         def take(visit: Visit, event: gr.EventData) -> Iterator[dict[Any, Any]]:
             data = getattr(event, "_data", None)
             kind = data.get("kind") if isinstance(data, dict) else None
-            yield {self.offer: gr.update(making=kind if isinstance(kind, str) else "")}
+            yield {self.offer: update(making=kind if isinstance(kind, str) else "")}
             try:
                 with backstage.analyst.take.file(visit, kind) as path:
-                    yield {self.file: str(path), self.offer: gr.update(making="")}
+                    yield {self.file: str(path), self.offer: update(making="")}
             # Whatever it was, `guarded` tells it; here the button must stop saying "being made".
             except Exception:
-                yield {self.offer: gr.update(making="")}
+                yield {self.offer: update(making="")}
                 raise
 
         offer: Any = self.offer  # gradio finds the names of its events in the script

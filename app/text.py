@@ -298,6 +298,7 @@ UNEXPECTED = (
     "Something went wrong inside the program. What you see is still the last good result; try "
     "again, or take another clip. The details are in the program's log."
 )
+BUSY = "Too many people ask at this moment. Nothing is lost: try again in a few seconds."
 JOB_TOO_LONG = (
     "This took longer than {seconds} s and was ended; what you see is how far it came. Choose "
     "fewer steps or a shorter part, or try again when fewer people are here."

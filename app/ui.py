@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,12 @@ QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
 SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB
 
 TABS = ("inspect", "frame-lab", "compare", "learn")  # as named in an address
+# By a press of its button: with the tabs as the output of a handler, gradio would copy the
+# properties of all that is in them at every event of the page.
+OPEN_NAMED_TAB = f"""() => {{
+  const name = new URLSearchParams(location.search).get("tab");
+  if ({json.dumps(TABS)}.includes(name)) document.getElementById(`${{name}}-button`)?.click();
+}}"""
 
 STEP_BACKGROUND = "color-mix(in srgb, #d97706 12%, transparent)"  # of the lesson's step in view
 SYSTEM_FONTS = ["ui-sans-serif", "system-ui", "sans-serif"]  # nothing to fetch
@@ -114,7 +121,7 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
     )
     with page:
         gr.Markdown(text.HEADING, elem_id="heading")
-        with gr.Tabs() as tabs:
+        with gr.Tabs():
             with gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
                 tab = build_inspect_tab(backstage, local=local)
             with gr.Tab(text.FRAME_LAB, id="frame-lab", elem_id="frame-lab") as frame_lab:
@@ -126,8 +133,9 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
         loaded = page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
         # After the clip is there: a tab reads it when it comes into view.
         loaded.then(
-            named_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden"
-        )
+            None, None, None, js=OPEN_NAMED_TAB,
+            queue=False, api_visibility="private", show_progress="hidden",
+        )  # fmt: skip
         _free_when_closed(page, backstage)
     page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
     return page
@@ -141,12 +149,6 @@ def _free_when_closed(page: gr.Blocks, backstage: Backstage) -> None:
 
     page.unload(left)
     page.fns[max(page.fns)].queue = False  # `unload` has no argument for it
-
-
-def named_tab(request: gr.Request) -> Any:  # noqa: ANN401 - an update of gradio's
-    """The tab that the page's address names; as it is where it names none of ours."""
-    name = dict(request.query_params).get("tab")
-    return gr.Tabs(selected=name) if name in TABS else gr.skip()
 
 
 def launch_settings(host: str, port: int) -> dict[str, Any]:

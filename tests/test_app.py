@@ -26,7 +26,7 @@ from app import controls, guard, model_choice, model_part, payload
 from app.analysis import Analyst, View
 from app.backstage import Backstage
 from app.components import ExamplePicker, FactSheet, FrameStrip, ParameterPanel, Predictions
-from app.components.base import FOLDER, SHARED_FOLDER
+from app.components.base import FOLDER, SHARED_FOLDER, packed
 from app.inspect_tab import build_inspect_tab, event_data
 from app.model_choice import ModelDesk
 from app.model_part import ModelHandlers, build_model_choice, build_model_offer
@@ -611,7 +611,7 @@ def test_predictions_are_marked_until_they_are_of_the_clip_in_view() -> None:
     assert frames[tab.predictions]["old"] is True
     result = tab.updates(View(Visit(), scores={"key": "new"}, predictions={"rows": []}))
     assert result[tab.predictions]["old"] is False
-    assert result[tab.predictions]["value"] == {"rows": []}
+    assert result[tab.predictions]["value"] == packed({"rows": []})
     assert tab.predictions not in tab.updates(View(Visit(), scores={"key": "new"}))
 
 

@@ -348,7 +348,7 @@ def test_decoders_are_ended_only_where_there_are_any() -> None:
 )
 def test_every_event_that_works_is_a_job(module: str) -> None:
     page = build_page(Backstage())
-    free = {"halt", "left", "named_tab", "<lambda>"}  # they compute nothing
+    free = {"halt", "left", "<lambda>"}  # they compute nothing
     for event in page.fns.values():
         name = getattr(event.fn, "__name__", "")
         if event.fn is not None and name not in free:

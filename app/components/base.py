@@ -3,6 +3,9 @@
 A template that held `${...}` or `{{...}}` would be run as code over the data by the page, so the
 templates are constant and empty of both; the scripts write data with `textContent`, attributes and
 canvases only.
+
+Records travel as JSON text. At each event gradio copies all properties of all parts of the page,
+value by value: 100 ms for the heat maps of one clip, at every click anywhere. A text is one value.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import orjson
 
+RECORD = "json:"  # before a record's text; `unpack.js` knows it too
 FOLDER = Path(__file__).parent
 # What the offline report draws with too belongs to the core.
 SHARED_FOLDER = FOLDER.parents[1] / "stam_core" / "render" / "strip"
@@ -27,13 +32,28 @@ def component_file(name: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
+def packed(value: Any) -> Any:  # noqa: ANN401 - any property of a component
+    """A record as text; whatever else it is, as it is."""
+    if not isinstance(value, dict | list):
+        return value
+    return RECORD + orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def update(**properties: Any) -> dict[str, Any]:  # noqa: ANN401 - any property of a component
+    """What a handler yields to change some properties of one of our components."""
+    changed: dict[str, Any] = gr.update(
+        **{name: packed(value) for name, value in properties.items()}
+    )
+    return changed
+
+
 class PageComponent(gr.HTML):
     """A part of the page drawn by our own script from JSON.
 
     The child class names its files by `stem`: `stem.css` and `stem.js`, with `scripts` before the
-    latter where one file would be too long; `begin.js` goes before them all. Files of a part with
-    a `folder` of its own lie there. The script reads `props.value` and the other properties, and
-    answers with `trigger(event, data)`.
+    latter where one file would be too long; `unpack.js` and `begin.js` go before them all. Files of
+    a part with a `folder` of its own lie there. The script reads `props.value` and the other
+    properties, and answers with `trigger(event, data)`.
     """
 
     folder = ""  # in the components' folder, with a slash at its end; "": that folder itself
@@ -43,19 +63,20 @@ class PageComponent(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, **properties: Any) -> None:  # noqa: ANN401 - handed on to gradio
         """`properties` go to gradio, the unknown ones from there to the script as `props`."""
         own = (f"{self.folder}{name}" for name in (*self.scripts, f"{self.stem}.js"))
-        scripts = ("begin.js", *own)
+        scripts = ("unpack.js", "begin.js", *own)
         super().__init__(
             value,
             html_template=f'<div class="{self.stem}" data-root></div>',
             css_template=component_file(f"{self.folder}{self.stem}.css"),
             js_on_load="\n".join(map(component_file, scripts)),
             apply_default_css=False,
-            **properties,
+            **{name: packed(value) for name, value in properties.items()},
         )
 
-    def postprocess(self, value: dict[str, Any] | None) -> dict[str, Any] | None:  # type: ignore[override]
-        """Hand the data on as it is: it never becomes HTML."""
-        return value
+    def postprocess(self, value: dict[str, Any] | str | None) -> str | None:  # type: ignore[override]
+        """The record as text; it never becomes HTML."""
+        text: str | None = packed(value)
+        return text
 
     def preprocess(self, payload: dict[str, Any] | None) -> None:  # type: ignore[override]
         """Nothing comes back from the page this way; events carry their own data."""
