@@ -14,7 +14,7 @@ from app.backstage import Backstage
 from app.components import update
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
 from app.guard import guarded, guarded_answer
-from app.inspect_tab import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
+from app.inspect_tab import AT_ONCE, CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
 from app.lab_state import Lab
 from app.turns import Turns
 from app.visit import Visit
@@ -27,15 +27,6 @@ Changes = dict[Any, Any]
 
 # A choice takes milliseconds: it must not wait for another visitor's clip to be analysed.
 CHOICE_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "choice", "concurrency_limit": 2}
-# An edit is answered as it comes: gradio's queue costs the page a second request and, for each word
-# of it, a copy of all that is shown. Each page sends one at a time (`lab_edits.js`).
-EDIT_NOW: dict[str, Any] = {
-    "queue": False,
-    "trigger_mode": "multiple",
-    "api_visibility": "private",
-    "show_progress": "hidden",
-}
-EDITS_AT_ONCE = 16  # of all visitors; below the 40 threads that gradio has for handlers
 # Sums that take seconds leave the model to others between their steps.
 EFFECT_QUEUE: dict[str, Any] = MODEL_QUEUE | {
     "concurrency_id": "effects",
@@ -129,8 +120,8 @@ class FrameLabHandlers:
         shown = [tab.explained, tab.effects, tab.curves]
         for event in asked:
             event.success(guarded(self.explain), [*both, tab.explained], shown, **EFFECT_QUEUE)
-        arrange = guarded_answer(self.arrange, at_once=EDITS_AT_ONCE)
-        strip.arrange(arrange, both, [tab.answer], **EDIT_NOW)
+        arrange = guarded_answer(self.arrange)  # each page sends one at a time: `lab_edits.js`
+        strip.arrange(arrange, both, [tab.answer], **AT_ONCE)
         strip.splice(guarded(self.splice), both, [tab.lab, tab.strip], **MODEL_QUEUE)
         tab.upload.upload(
             guarded(self.upload),

@@ -16,6 +16,7 @@ from app import text
 from app.jobs import Job, all_jobs
 
 _LOG = logging.getLogger(__name__)
+ANSWERS_AT_ONCE = 12  # of one kind; all kinds together need fewer than gradio's 40 threads
 
 
 def guarded(
@@ -39,7 +40,9 @@ def guarded(
     return run
 
 
-def guarded_answer(handler: Callable[..., Any], *, at_once: int) -> Callable[..., Any]:
+def guarded_answer(
+    handler: Callable[..., Any], *, at_once: int = ANSWERS_AT_ONCE
+) -> Callable[..., Any]:
     """As `guarded`, for an answer of milliseconds that need not stand in gradio's queue.
 
     Args:

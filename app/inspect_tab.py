@@ -47,6 +47,14 @@ MODEL_QUEUE: dict[str, Any] = {
     "api_visibility": "private",
     "show_progress": "hidden",
 }
+# What takes milliseconds is answered as it comes, by handlers of `guarded_answer`: gradio's queue
+# costs the page a second request and, for each word of it, a copy of all that is shown.
+AT_ONCE: dict[str, Any] = {
+    "queue": False,
+    "trigger_mode": "multiple",
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
 
 
 @dataclass(frozen=True)

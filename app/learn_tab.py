@@ -12,8 +12,8 @@ from app import learn_text as text
 from app.backstage import Backstage
 from app.components import update
 from app.components.learn import LessonFigure, LessonNav
-from app.guard import guarded, warn
-from app.inspect_tab import MODEL_QUEUE, event_data
+from app.guard import guarded, guarded_answer, warn
+from app.inspect_tab import AT_ONCE, MODEL_QUEUE, event_data
 from app.learn_state import Learn
 from app.visit import Visit
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Changes = dict[Any, Any]
 
-# A figure is answered in milliseconds: it must not wait for another visitor's clip.
-LESSON_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "lesson", "concurrency_limit": 2}
 # What takes seconds must not keep others from their figures.
 TRIAL_QUEUE: dict[str, Any] = MODEL_QUEUE | {"concurrency_id": "trial", "concurrency_limit": 1}
 FORMULAS = [
@@ -99,7 +97,11 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
     def fall_back(visit: Visit, learn: Learn) -> Iterator[Changes]:
         yield from show(backstage.analyst.learn.fall_back(visit, learn))
 
-    def ask(visit: Visit, learn: Learn, event: gr.EventData) -> Iterator[Changes]:
+    def ask(visit: Visit, learn: Learn, event: gr.EventData) -> Changes:
+        view = next(backstage.analyst.learn.answer(visit, learn, event_data(event)))
+        return tab.updates(view)
+
+    def attempt(visit: Visit, learn: Learn, event: gr.EventData) -> Iterator[Changes]:
         for view in backstage.analyst.learn.answer(visit, learn, event_data(event)):
             yield from show(view)
 
@@ -108,5 +110,5 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
     shown = [tab.learn, tab.nav, tab.figure]
     opened.select(guarded(open_tab), both, shown, **MODEL_QUEUE)
     figure.example(guarded(fall_back), both, shown, **MODEL_QUEUE)
-    figure.ask(guarded(ask), both, shown, **LESSON_QUEUE)
-    figure.attempt(guarded(ask), both, shown, **TRIAL_QUEUE)
+    figure.ask(guarded_answer(ask), both, tab.figure, **AT_ONCE)
+    figure.attempt(guarded(attempt), both, shown, **TRIAL_QUEUE)

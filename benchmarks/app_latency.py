@@ -36,7 +36,37 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 SHOWN = ".strip[data-state=shown]"
 FPS = 25.0
 FACTS = "document.querySelector('#strip .facts').innerText"
-LIMITS = {"first_page_seconds": 8.0, "click_to_drawn_seconds": 1.0}
+# From a press of a button in the frame lab to the drawn answer of that edit, in milliseconds.
+EDIT_TO_DRAWN = """(name) => new Promise((resolve) => {
+  const answer = document.querySelector("#lab-answer .answer");
+  const started = performance.now();
+  new MutationObserver((_, observer) => {
+    if (answer.dataset.serial !== document.querySelector("#lab-strip .lab").dataset.sent) return;
+    observer.disconnect();
+    requestAnimationFrame(() => resolve(performance.now() - started));
+  }).observe(answer, { attributes: true, attributeFilter: ["data-serial"] });
+  document.querySelector(`#lab-strip [data-name=${name}]`).click();
+})"""
+# From a press on a frame in the second lesson to its drawn answer, in milliseconds.
+PATCH_TO_DRAWN = """(frame) => new Promise((resolve) => {
+  const section = document.querySelector(".lesson section[data-number='2']");
+  const started = performance.now();
+  new MutationObserver((_, observer) => {
+    if (section.dataset.serial !== section.dataset.asked) return;
+    observer.disconnect();
+    requestAnimationFrame(() => resolve(performance.now() - started));
+  }).observe(section, { attributes: true, attributeFilter: ["data-serial"] });
+  const canvas = section.querySelectorAll(".frames canvas")[frame];
+  const box = canvas.getBoundingClientRect();
+  canvas.dispatchEvent(new PointerEvent("pointerdown",
+    { clientX: box.left + 9 + frame, clientY: box.top + 9, button: 0, bubbles: true }));
+})"""
+LIMITS = {
+    "first_page_seconds": 8.0,
+    "click_to_drawn_seconds": 1.0,
+    "edit_to_drawn_seconds": 0.1,
+    "lesson_click_to_drawn_seconds": 0.1,
+}
 
 
 def make_clips(folder: Path, count: int) -> list[Path]:
@@ -90,6 +120,23 @@ def click_to_drawn(page: Page, clip: Path) -> float:
     return time.perf_counter() - started
 
 
+def edits_to_drawn(page: Page, count: int = 20) -> list[float]:
+    """Seconds from an edit to its drawn answer, once the sums that run beside it are done."""
+    page.locator("#frame-lab-button").click()
+    page.wait_for_selector(".lab[data-state=shown]", timeout=60_000)
+    page.wait_for_selector("#lab-effects .effects[data-state=done]", timeout=90_000)
+    page.evaluate(EDIT_TO_DRAWN, "reverse")
+    return [page.evaluate(EDIT_TO_DRAWN, "reverse") / 1000 for _ in range(count)]
+
+
+def lesson_clicks_to_drawn(page: Page, address: str, count: int = 15) -> list[float]:
+    """Seconds from a press on a patch to its neighbours, in the lesson of who may look at whom."""
+    page.goto(f"{address}/?tab=learn&chapter=2")
+    page.wait_for_selector(".lesson section[data-number='2'][data-state=shown]", timeout=60_000)
+    page.evaluate(PATCH_TO_DRAWN, 1)
+    return [page.evaluate(PATCH_TO_DRAWN, frame) / 1000 for frame in range(count)]
+
+
 def in_python(clips: list[Path]) -> list[float]:
     """Seconds to decode and predict each clip without the app."""
     engine = Engine()
@@ -111,12 +158,16 @@ def measure(browser: Browser, clips: list[Path], folder: Path) -> dict[str, obje
         first_result = time.perf_counter() - opened
         click_to_drawn(page, clips[0])  # warms both sides up
         drawn = [click_to_drawn(page, clip) for clip in clips[1:]]
+        edits = edits_to_drawn(page)
+        lessons = lesson_clicks_to_drawn(page, address)
     plain = in_python(clips)[1:]
     return {
         "start_to_first_page_seconds": serving,
         "page_to_first_result_seconds": first_result,
         "click_to_drawn_seconds": drawn,
         "decode_and_predict_seconds": plain,
+        "edit_to_drawn_seconds": statistics.median(edits),
+        "lesson_click_to_drawn_seconds": statistics.median(lessons),
         "ratio": statistics.median(drawn) / statistics.median(plain),
         "limits": LIMITS,
     }

@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -488,6 +489,34 @@ def test_a_bug_becomes_a_sentence_and_a_trace(caplog: pytest.LogCaptureFixture) 
     assert "KeyError" in caplog.text
 
 
+def test_an_answer_that_fails_is_told_as_one_of_the_queue_is() -> None:
+    def complain() -> None:
+        raise VideoError("no <b>video</b>")
+
+    with pytest.raises(gr.Error, match="no &lt;b&gt;video"):
+        guard.guarded_answer(complain)()
+
+
+def test_of_many_answers_at_once_the_last_is_told_to_come_back() -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def answer() -> str:
+        begun.release()
+        assert go_on.wait(10)
+        return "answered"
+
+    asked = guard.guarded_answer(answer, at_once=2)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(asked) for _ in range(2)]
+        for _ in waiting:
+            assert begun.acquire(timeout=10)
+        with pytest.raises(gr.Error, match="Too many people"):
+            asked()
+        go_on.set()
+        assert [found.result(10) for found in waiting] == ["answered", "answered"]
+    assert asked() == "answered"
+
+
 @pytest.mark.parametrize("sent", [None, [], "x", 3])
 def test_event_data_is_always_a_record(sent: object) -> None:
     assert event_data(gr.EventData(None, sent)) == {}
@@ -516,7 +545,7 @@ def test_the_page_is_laid_out_without_loading_the_core() -> None:
     assert done.stdout.strip() == "[]"
 
 
-QUEUES = {"model", "edit", "effects", "fetch", "lesson", "trial"}
+QUEUES = {"model", "choice", "effects", "fetch", "trial"}
 
 
 def test_every_event_is_private_and_waits_in_a_bounded_queue(page: gr.Blocks) -> None:

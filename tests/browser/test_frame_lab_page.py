@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from opened_page import Ui, watch
 from playwright.sync_api import Browser, Page, expect
+
+from benchmarks.app_latency import EDIT_TO_DRAWN
 
 pytestmark = pytest.mark.browser
 
@@ -18,17 +19,6 @@ FRAMES = "#lab-strip .frames .frame"
 TOAST = "[data-testid=toast-body]"
 ORDER = "(list) => [...list.children].map((tile) => Number(tile.dataset.frame))"
 KEPT = "(list) => [...list.children].filter((tile) => tile.dataset.kept === 'true').length"
-# From a press of a button to the drawn answer of that edit, in milliseconds.
-ROUND_TRIP = """(name) => new Promise((resolve) => {
-  const answer = document.querySelector("#lab-answer .answer");
-  const started = performance.now();
-  new MutationObserver((_, observer) => {
-    if (answer.dataset.serial !== document.querySelector("#lab-strip .lab").dataset.sent) return;
-    observer.disconnect();
-    requestAnimationFrame(() => resolve(performance.now() - started));
-  }).observe(answer, { attributes: true, attributeFilter: ["data-serial"] });
-  document.querySelector(`#lab-strip [data-name=${name}]`).click();
-})"""
 
 
 def open_lab(ui: Ui) -> Page:
@@ -280,15 +270,14 @@ def test_another_class_may_be_asked_about_and_held_against_one(lab: Page) -> Non
     expect(lab.locator("#lab-answer .class[aria-pressed=true]")).to_have_text(name)
 
 
-def test_an_edit_is_answered_quickly(lab: Page) -> None:
+def test_the_time_of_an_edit_can_be_measured(lab: Page) -> None:
+    """How long it may be is the benchmark's matter."""
     expect(lab.locator("#lab-effects .effects")).to_have_attribute(
         "data-state", "done", timeout=90_000
     )
-    lab.evaluate(ROUND_TRIP, "reverse")
-    times = [lab.evaluate(ROUND_TRIP, "reverse") for _ in range(20)]
-    median = statistics.median(times)
-    print(f"edit to drawn answer: median {median:.0f} ms, worst {max(times):.0f} ms")
-    assert median < 500, "100 ms is the aim on two quiet cores; a busy machine gets some more"
+    before = order(lab)
+    assert lab.evaluate(EDIT_TO_DRAWN, "reverse") > 0
+    assert order(lab) == before[::-1]
 
 
 @pytest.fixture

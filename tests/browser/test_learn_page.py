@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from opened_page import Ui, watch
 from playwright.sync_api import Browser, Page, expect
 
 from app.learn_text import CHAPTERS
+from benchmarks.app_latency import PATCH_TO_DRAWN
 
 pytestmark = pytest.mark.browser
 
@@ -213,29 +213,10 @@ def test_patches_are_placed_by_pointer_and_by_keyboard(learn: Page) -> None:
     expect(mixing).to_have_text("3 layers, in two steps or more")
 
 
-# From a click on a patch to the drawn answer of the server, in milliseconds.
-CLICK = """(frame) => new Promise((resolve) => {
-  const section = document.querySelector(".lesson section[data-number='2']");
-  const started = performance.now();
-  new MutationObserver((_, observer) => {
-    if (section.dataset.serial !== section.dataset.asked) return;
-    observer.disconnect();
-    requestAnimationFrame(() => resolve(performance.now() - started));
-  }).observe(section, { attributes: true, attributeFilter: ["data-serial"] });
-  const canvas = section.querySelectorAll(".frames canvas")[frame];
-  const box = canvas.getBoundingClientRect();
-  canvas.dispatchEvent(new PointerEvent("pointerdown",
-    { clientX: box.left + 9 + frame, clientY: box.top + 9, button: 0, bubbles: true }));
-})"""
-
-
-def test_a_click_on_a_patch_is_answered_quickly(learn: Page) -> None:
+def test_the_time_of_a_press_on_a_patch_can_be_measured(learn: Page) -> None:
+    """How long it may be is the benchmark's matter."""
     go(learn, 2)
-    learn.evaluate(CLICK, 1)
-    times = [learn.evaluate(CLICK, frame) for frame in range(15)]
-    median = statistics.median(times)
-    print(f"click to drawn answer: median {median:.0f} ms, worst {max(times):.0f} ms")
-    assert median < 500, "100 ms is the aim on two quiet cores; a busy machine gets some more"
+    assert learn.evaluate(PATCH_TO_DRAWN, 1) > 0
 
 
 def test_a_question_is_answered_and_ticked(learn: Page) -> None:
