@@ -109,7 +109,9 @@ def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab
 
         return guarded(handler)
 
-    opened.select(guarded(open_tab), [visit, tab.pair], tab.shown, **MODEL_QUEUE)
+    board: Any = tab.board  # gradio finds the names of its events in the script
+    for event in (opened.select, board.renew):
+        event(guarded(open_tab), [visit, tab.pair], tab.shown, **MODEL_QUEUE)
     for side, panel in enumerate(tab.panels):
-        asked: Any = panel  # gradio finds the names of its events in the script
+        asked: Any = panel
         asked.adjust(adjust(side), [tab.pair], tab.shown, **MODEL_QUEUE)

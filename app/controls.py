@@ -173,6 +173,7 @@ def sampling_panel(
     longest = longest_span(clip)
     start, end = span or (0.0, longest)
     bounds = {"kind": "float", "minimum": 0.0, "maximum": longest, "step": SPAN_STEP, "unit": " s"}
+    bounds["exact"] = True  # a slider over an hour cannot be put to a second
     return {
         "title": text.SAMPLING_TITLE,
         "choice": policy,

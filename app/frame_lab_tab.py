@@ -113,7 +113,10 @@ class FrameLabHandlers:
         answer: Any = tab.answer
         effects: Any = tab.effects
         asked = [
-            opened.select(guarded(self.open), both, [*bench, tab.effects], **MODEL_QUEUE),
+            *(
+                event(guarded(self.open), both, [*bench, tab.effects], **MODEL_QUEUE)
+                for event in (opened.select, strip.renew)
+            ),
             answer.aim(guarded(self.aim), both, bench, **CHOICE_QUEUE),
             strip.operate(guarded(self.operate), both, bench, **CHOICE_QUEUE),
         ]

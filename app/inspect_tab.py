@@ -120,6 +120,9 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
         backstage: has the core.
         local: the page is served to this computer only, so that a path on it may be typed in.
     """
+    from stam_core.limits import default_limits  # the page is laid out before the core is loaded
+
+    limits = default_limits()
     visit = gr.State(Visit())
     with gr.Row(equal_height=True):
         with gr.Column(scale=5, min_width=300, elem_classes="pane", elem_id="clip-card"):
@@ -131,7 +134,9 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
                 words={
                     "title": text.EXAMPLES,
                     "none": text.NO_EXAMPLES,
-                    "drop": text.DROP,
+                    "drop": text.DROP.format(
+                        size=limits.max_upload_mib, hours=round(limits.max_seconds / 3600, 1)
+                    ),
                 },
             )
             with gr.Row(elem_id="sources"):

@@ -108,7 +108,8 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
     figure: Any = tab.figure  # gradio finds the names of its events in the script
     both = [visit, tab.learn]
     shown = [tab.learn, tab.nav, tab.figure]
-    opened.select(guarded(open_tab), both, shown, **MODEL_QUEUE)
+    for event in (opened.select, figure.renew):
+        event(guarded(open_tab), both, shown, **MODEL_QUEUE)
     figure.example(guarded(fall_back), both, shown, **MODEL_QUEUE)
     figure.ask(guarded_answer(ask), both, tab.figure, **AT_ONCE)
     figure.attempt(guarded(attempt), both, shown, **TRIAL_QUEUE)

@@ -73,6 +73,8 @@ def build_model_choice() -> ModelChoice:
 
 def build_model_offer(*, local: bool) -> ModelOffer:
     """Lay out the offer, hidden at first; `local`: a path on this computer may be typed in."""
+    from stam_core.limits import default_limits  # the page is laid out before the core is loaded
+
     with (
         gr.Column(visible=False, elem_id="offer", elem_classes="pane") as box,
         gr.Row(equal_height=False),
@@ -82,7 +84,10 @@ def build_model_offer(*, local: bool) -> ModelOffer:
         with gr.Column(scale=2, min_width=260, elem_id="ways"):
             download = gr.Button(text.DOWNLOAD, variant="primary", size="md", elem_id="download")
             file = gr.UploadButton(
-                text.FILE_UPLOAD, file_types=CHECKPOINT_TYPES, size="md", elem_id="weights-file"
+                text.FILE_UPLOAD.format(size=default_limits().max_upload_mib),
+                file_types=CHECKPOINT_TYPES,
+                size="md",
+                elem_id="weights-file",
             )
             path = gr.Textbox(
                 label=text.FILE_PATH,

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 ENGINES_KEPT = 3  # beside the embedded one: a Kinetics model is 0.5 GB
 SOURCES_KEPT = 2000  # paths and names only
+OWN_KEPT = 24  # clips of one visitor; one who sends more loses the oldest, nobody else does
 LEFT_SECONDS = 300.0  # a page that lost its connection for a moment finds its clip again
 
 
@@ -55,13 +56,16 @@ class Sources:
         self._lock = threading.Lock()
 
     def add(self, path: Path, name: str, visitor: str = "") -> str:
-        """Remember a clip; the oldest one is forgotten when there are too many."""
+        """Remember a clip; the visitor's oldest one is deleted when there are too many."""
         key = secrets.token_urlsafe(16)
         with self._lock:
             self._left.pop(visitor, None)
             self._known[key] = Source(path, name, visitor)
+            own = [known for known, source in self._known.items() if source.visitor == visitor]
+            unused = self._forget(own[:-OWN_KEPT] if visitor else [])
             while len(self._known) > SOURCES_KEPT:
                 self._known.popitem(last=False)
+        delete(unused)
         return key
 
     def leave(self, visitor: str) -> None:
@@ -79,12 +83,15 @@ class Sources:
                 if self._clock() - when >= LEFT_SECONDS
             }
             keys = [key for key, source in self._known.items() if source.visitor in gone]
-            files = [self._known.pop(key).path for key in keys]
+            unused = self._forget(keys)
             for visitor in gone:
                 del self._left[visitor]
-        for file in files:
-            with contextlib.suppress(OSError):  # deleted already, or held open on Windows
-                file.unlink()
+        delete(unused)
+
+    def _forget(self, keys: Iterable[str]) -> set[Path]:
+        """The files that nobody needs without these clips: who send the same file share it."""
+        files = {self._known.pop(key).path for key in keys}
+        return files - {source.path for source in self._known.values()}
 
     def keep(self, path: Path, name: str) -> str:
         """Remember a clip that comes with the program: never forgotten."""
@@ -108,6 +115,13 @@ class Sources:
         if source is None or not source.path.is_file():
             raise VideoError(text.CLIP_GONE)
         return source
+
+
+def delete(files: Iterable[Path]) -> None:
+    """Take files off the disc."""
+    for file in files:
+        with contextlib.suppress(OSError):  # deleted already, or held open on Windows
+            file.unlink()
 
 
 def cache_bytes() -> int:

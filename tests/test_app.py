@@ -312,6 +312,24 @@ def test_the_oldest_source_is_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     assert sources.get(keys[2]).name == "clip"
 
 
+def test_a_visitor_who_sends_many_clips_loses_their_own_oldest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "OWN_KEPT", 2)
+    clips = [tmp_path / f"{number}.mp4" for number in range(4)]
+    for clip in clips:
+        clip.write_bytes(b"x")
+    sources = Sources()
+    other = sources.add(clips[0], "the same file", "another")
+    keys = [sources.add(clip, clip.name, "me") for clip in clips]
+    for key in keys[:2]:
+        with pytest.raises(VideoError, match="no longer kept"):
+            sources.get(key)
+    assert [sources.get(key).path for key in keys[2:]] == clips[2:]
+    assert sources.get(other).path == clips[0]  # another's file stays, though it is the same one
+    assert not clips[1].exists()
+
+
 def test_clips_of_the_program_outlive_any_number_of_uploads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

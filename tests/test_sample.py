@@ -177,6 +177,18 @@ def test_few_frames_are_reported():
     assert sample_frames(times(16), num_frames=16, fps=25.0).notes == ()
 
 
+def test_frames_that_lie_far_apart_are_reported():
+    long = times(25 * 60 * 60, 25.0)
+    assert "about 4 min apart" in sample_frames(long, num_frames=16, fps=25.0).notes[-1]
+    minute = sample_frames(long, num_frames=16, fps=25.0, span_seconds=(60.0, 120.0))
+    assert "about 4 s apart" in minute.notes[-1]
+    close = sample_frames(long, num_frames=16, fps=25.0, span_seconds=(60.0, 70.0))
+    assert not any("apart" in note for note in close.notes)
+    assert not any(
+        "apart" in note for note in sample_frames(times(1), num_frames=16, fps=25.0).notes
+    )
+
+
 def test_a_clip_the_official_loader_drops_is_clamped_and_reported():
     choice = sample_frames(
         times(90, 30.0), num_frames=16, fps=30.0, policy="official", official_fps=1.6

@@ -467,6 +467,20 @@ def test_closing_a_page_frees_its_clips_after_a_while(tmp_path: Path) -> None:
         sources.get(mine)
 
 
+def test_one_who_leaves_does_not_take_the_same_file_from_others(tmp_path: Path) -> None:
+    """Gradio stores a file once, whoever sends it: a class all sends the teacher's clip."""
+    clock = Clock()
+    sources = Sources(clock)
+    file = tmp_path / "homework"
+    file.write_bytes(b"clip")
+    sources.add(file, "homework", "me")
+    yours = sources.add(file, "homework", "you")
+    sources.leave("me")
+    clock.now = LEFT_SECONDS
+    sources.forget_those_who_left()
+    assert sources.get(yours).path == file
+
+
 def test_a_closed_page_is_told_to_the_sources_by_gradios_own_hook() -> None:
     backstage = Backstage()
     left: list[str] = []

@@ -56,6 +56,7 @@ class PageComponent(gr.HTML):
     properties, and answers with `trigger(event, data)`.
     """
 
+    renewed = False  # whether the script asks with `trigger("renew")` when "Inspect" shows a clip
     folder = ""  # in the components' folder, with a slash at its end; "": that folder itself
     stem = ""
     scripts: tuple[str, ...] = ()
@@ -63,7 +64,8 @@ class PageComponent(gr.HTML):
     def __init__(self, value: dict[str, Any] | None = None, **properties: Any) -> None:  # noqa: ANN401 - handed on to gradio
         """`properties` go to gradio, the unknown ones from there to the script as `props`."""
         own = (f"{self.folder}{name}" for name in (*self.scripts, f"{self.stem}.js"))
-        scripts = ("unpack.js", "begin.js", *own)
+        shared = ("unpack.js", "begin.js", *(("renew.js",) if self.renewed else ()))
+        scripts = (*shared, *own)
         super().__init__(
             value,
             html_template=f'<div class="{self.stem}" data-root></div>',

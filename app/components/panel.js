@@ -31,6 +31,23 @@ function slider(spec, shown) {
   return input;
 }
 
+// Beside a slider that is too coarse for its range: the same number, to be typed.
+function typed(spec, input) {
+  const field = make("input", "number");
+  Object.assign(field, { type: "number", min: spec.minimum, max: spec.maximum, step: spec.step });
+  field.setAttribute("aria-label", spec.label);
+  const show = () => { if (field !== document.activeElement) field.value = Number(Number(input.value).toFixed(3)); };
+  input.addEventListener("show", show);
+  input.addEventListener("input", show);
+  field.addEventListener("change", () => {
+    if (field.value === "" || !field.checkValidity()) { field.value = input.value; return; }
+    input.value = field.value;
+    change(spec.name, Number(input.value), 0);
+  });
+  show();
+  return field;
+}
+
 function menu(spec) {
   const select = make("select");
   options(select, spec.choices.map((entry) => (Array.isArray(entry) ? entry : [entry, entry])), spec.value);
@@ -47,7 +64,7 @@ function parameter(spec) {
   control.dataset.name = spec.name;
   label.htmlFor = control.id;
   const head = make("div", "line");
-  head.append(label, shown);
+  head.append(label, spec.exact ? typed(spec, control) : shown);
   box.append(head, control);
   if (spec.help) {
     const help = make("p", "help", spec.help);

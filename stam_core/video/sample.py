@@ -18,6 +18,8 @@ from stam_core.errors import SamplingError, UnknownNameError
 from stam_core.types import OfficialRule
 from stam_core.video.sample_spread import REFERENCE_FPS, spread_indices
 
+FAR_APART_SECONDS = 3.0  # an action of the kind that the models know takes about as long
+
 
 @dataclass(frozen=True)
 class FrameChoice:
@@ -191,7 +193,8 @@ def sample_frames(
     choose = SAMPLING_POLICIES[policy].choose
     if span_seconds is None:
         choice = choose(n_frames, num_frames, fps, official_fps, official_rule)
-        return FrameChoice(choice.indices, choice.notes or _few("The clip", n_frames, num_frames))
+        notes = choice.notes or _few("The clip", n_frames, num_frames)
+        return FrameChoice(choice.indices, (*notes, *_far_apart(frame_seconds, choice.indices)))
     first, stop = span_range(frame_seconds, span_seconds)
     choice = choose(stop - first, num_frames, fps, official_fps, official_rule)
     end = frame_seconds[stop] if stop < n_frames else frame_seconds[-1] + 1 / fps
@@ -200,7 +203,21 @@ def sample_frames(
         f"({_frames(stop - first)})."
     )
     notes = choice.notes or _few("The chosen span", stop - first, num_frames)
-    return FrameChoice(tuple(first + i for i in choice.indices), (part, *notes))
+    indices = tuple(first + i for i in choice.indices)
+    return FrameChoice(indices, (part, *notes, *_far_apart(frame_seconds, indices)))
+
+
+def _far_apart(frame_seconds: Sequence[float], indices: tuple[int, ...]) -> tuple[str, ...]:
+    """A warning where an action of seconds falls between two frames."""
+    covered = frame_seconds[indices[-1]] - frame_seconds[indices[0]]
+    apart = covered / max(1, len(indices) - 1)
+    if apart < FAR_APART_SECONDS:
+        return ()
+    told = f"{apart:.0f} s" if apart < 120 else f"{apart / 60:.0f} min"
+    return (
+        f"The frames lie about {told} apart, so an action of a few seconds may fall between them. "
+        "Choose a shorter time span to look closer.",
+    )
 
 
 def _choose_uniform(

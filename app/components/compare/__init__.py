@@ -23,4 +23,5 @@ class Scoreboard(PageComponent):
     """
 
     folder = "compare/"
+    renewed = True
     stem = "board"

@@ -15,6 +15,7 @@ class LabStrip(PageComponent):
     """
 
     folder = "frame_lab/"
+    renewed = True
     stem = "lab"
     scripts = ("lab_begin.js", "lab_edits.js", "lab_tiles.js", "lab_drag.js")
 

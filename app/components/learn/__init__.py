@@ -27,6 +27,7 @@ class LessonFigure(PageComponent):
     """
 
     folder = "learn/"
+    renewed = True
     stem = "lesson"
     scripts = (
         "lesson_begin.js",

@@ -174,6 +174,7 @@ function takeScores() {
   root.dataset.state = fits ? "shown" : "waiting";
   drawBars();
   drawAll();
+  if (fits) document.dispatchEvent(new CustomEvent("stam-shown"));
 }
 
 async function update() {

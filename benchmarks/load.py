@@ -1,0 +1,343 @@
+"""Fifty visitors at once: each sends a clip of their own, asks for another map, edits, and leaves.
+
+    python -m benchmarks.load [--visitors 50] [--arriving-in 10] [--rounds 2]
+
+Loopback only. Every answer is compared with what Python says of the same clip, so that one given to
+the wrong visitor would be found. A visitor who is told that the server is busy tries again as a
+person would; time is counted from the first try. The first round fills the caches; the last one is
+reported, and memory is that of the server and its decoders before and after it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.app_latency import served
+from benchmarks.machine import write_result
+from stam_core import Engine
+from stam_core.actions.dataset import RenderSpec, render_clips
+from stam_core.video.encode import write_mp4
+
+FPS = 25.0
+RECORD = "json:"  # before the text of a record on its way to the page
+PATIENCE = 12  # tries before a visitor gives up
+LIMITS = {"p95_seconds": 15.0, "memory_ratio": 1.1}
+Told = Any  # JSON
+BUSY_WORDS = ("queue is full", "too many people")
+
+
+@dataclass(frozen=True)
+class Film:
+    """A visitor's clip and what is to be answered."""
+
+    path: Path
+    digest: str
+    label: str
+    probability: float
+    reversed_label: str
+
+
+@dataclass
+class Job:
+    """One question and what became of it."""
+
+    kind: str
+    seconds: float = 0.0
+    refusals: int = 0
+    outcome: str = "lost"  # or "answered", "gave up", "mixed up: ..."
+
+
+@dataclass
+class Page:
+    """What a browser knows of the page: its parts and their events."""
+
+    parts: dict[str, int]
+    events: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, config: dict[str, Any]) -> Page:
+        """From the server's own description of the page."""
+        parts = {
+            part["props"]["elem_id"]: part["id"]
+            for part in config["components"]
+            if part["props"].get("elem_id")
+        }
+        events = {
+            (target, name): event
+            for event in config["dependencies"]
+            for target, name in event["targets"]
+            if target is not None
+        }
+        return cls(parts, events)
+
+    def question(
+        self, part: str, event: str, session: str, data: dict[str, Any] | None, **inputs: Told
+    ) -> tuple[bool, dict[str, Any]]:
+        """Whether it goes through the queue, and its body; `inputs` by part, others are empty."""
+        trigger = self.parts[part]
+        found = self.events[trigger, event]
+        values = {self.parts[name.replace("_", "-")]: value for name, value in inputs.items()}
+        return found["queue"] is not False, {
+            "data": [values.get(part_id) for part_id in found["inputs"]],
+            "event_data": data,
+            "fn_index": found["id"],
+            "session_hash": session,
+            "trigger_id": trigger,
+        }
+
+
+class Visitor:
+    """Speaks to the server as the page's script does."""
+
+    def __init__(self, client: httpx.AsyncClient, page: Page, film: Film, name: str) -> None:
+        """`name` tells this visitor's session from all others."""
+        self.client, self.page, self.film, self.session = client, page, film, name
+        self.jobs: list[Job] = []
+
+    async def visit(self, arrives: float) -> None:
+        """Send the clip, ask for another map, edit, leave; `arrives` seconds from now."""
+        await asyncio.sleep(arrives)
+        if await self._job("upload", self._upload, self._is_my_prediction):
+            await self._job("method", self._method, self._is_my_map)
+            await self._job("edit", self._edit, self._is_my_edit)
+        await self.client.post("/gradio_api/reset", json={"session_hash": self.session})
+
+    async def _job(
+        self,
+        kind: str,
+        ask: Callable[[], Awaitable[Told]],
+        right: Callable[[list[dict[str, Any]]], bool],
+    ) -> bool:
+        job = Job(kind)
+        self.jobs.append(job)
+        begun = time.perf_counter()
+        for attempt in range(PATIENCE):
+            told = await ask()
+            job.seconds = time.perf_counter() - begun
+            if told is None:
+                job.refusals += 1
+                await asyncio.sleep(random.uniform(0.5, 1.5) * (1 + attempt / 3))
+                continue
+            records = list(records_in(told))
+            job.outcome = "answered" if right(records) else f"mixed up: {str(told)[:300]}"
+            return job.outcome == "answered"
+        job.outcome = "gave up"
+        return False
+
+    async def _upload(self) -> Told:
+        sent = {"files": (f"{self.session}.mp4", self.film.path.read_bytes(), "video/mp4")}
+        answer = await self.client.post("/gradio_api/upload", files=sent)
+        file = {
+            "path": answer.raise_for_status().json()[0],
+            "orig_name": f"{self.session}.mp4",
+            "meta": {"_type": "gradio.FileData"},
+        }
+        return await self._ask("upload", "upload", None, upload=file)
+
+    async def _method(self) -> Told:
+        data = {
+            "choice": "gradient-attention",
+            "parameters": {},
+            "asked": time.perf_counter() * 1000,
+        }
+        return await self._ask("heat", "adjust", data)
+
+    async def _edit(self) -> Told:
+        slots = [[0, frame, True] for frame in reversed(range(16))]
+        data = {
+            "keys": [self.film.digest],
+            "serial": 1,
+            "removal": "drop",
+            "places": "keep",
+            "slots": slots,
+        }
+        return await self._ask("lab-strip", "arrange", data)
+
+    async def _ask(
+        self, part: str, event: str, data: dict[str, Any] | None, **inputs: Told
+    ) -> Told:
+        """What the page would be told; None: the server is busy and said so."""
+        queued, body = self.page.question(part, event, self.session, data, **inputs)
+        if not queued:
+            answer = await self.client.post("/gradio_api/run/predict", json=body)
+            return None if is_busy(answer.text) else answer.raise_for_status().json()
+        joined = await self.client.post("/gradio_api/queue/join", json=body)
+        if is_busy(joined.text):
+            return None
+        wanted = joined.raise_for_status().json()["event_id"]
+        messages = []
+        address = f"/gradio_api/queue/data?session_hash={self.session}"
+        async with self.client.stream("GET", address) as stream:
+            async for line in stream.aiter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line[5:])
+                if message.get("event_id") not in (wanted, None):
+                    continue
+                messages.append(message)
+                if message["msg"] in ("process_completed", "close_stream"):
+                    break
+        return None if is_busy(json.dumps(messages[-1:])) else messages
+
+    def _is_my_prediction(self, records: list[dict[str, Any]]) -> bool:
+        rows = [record["rows"][0] for record in records if record.get("rows")]
+        shown = {record["key"] for record in records if "sprite" in record}
+        return shown == {self.film.digest} and any(
+            row.get("label") == self.film.label
+            and abs(row.get("probability", 9) - self.film.probability) < 2e-3
+            for row in rows
+        )
+
+    def _is_my_map(self, records: list[dict[str, Any]]) -> bool:
+        return any(
+            record.get("key") == self.film.digest and record.get("heat") for record in records
+        )
+
+    def _is_my_edit(self, records: list[dict[str, Any]]) -> bool:
+        return any(
+            record.get("key") == self.film.digest
+            and record.get("now", {}).get("label") == self.film.reversed_label
+            for record in records
+        )
+
+
+def is_busy(answer: str) -> bool:
+    """Whether the server said that it has too much to do."""
+    return any(words in answer.lower() for words in BUSY_WORDS)
+
+
+def records_in(told: Told) -> Iterator[dict[str, Any]]:
+    """All records that are packed somewhere in an answer."""
+    if isinstance(told, str) and told.startswith(RECORD):
+        record = json.loads(told[len(RECORD) :])
+        if isinstance(record, dict):
+            yield record
+    elif isinstance(told, dict | list):
+        for part in told.values() if isinstance(told, dict) else told:
+            yield from records_in(part)
+
+
+def make_films(folder: Path, count: int) -> list[Film]:
+    """3 seconds each, 640x360, all different, with the answers of Python."""
+    engine = Engine()
+    spec = RenderSpec(width=640, height=360, num_frames=int(3 * FPS))
+    films = []
+    for number, frames in enumerate(render_clips(count, seed=31_337, spec=spec).frames):
+        path = write_mp4(folder / f"{number}.mp4", frames, FPS)
+        clip = engine.open(path)
+        likeliest = engine.predict(clip).top(1)[0]
+        backwards = engine.edit(clip, frames=list(reversed(range(16)))).top(1)[0]
+        films.append(Film(path, clip.digest, *likeliest, backwards[0]))
+    return films
+
+
+async def crowd(address: str, films: list[Film], arriving_in: float, prefix: str) -> list[Job]:
+    """All visitors of one round."""
+    limits = httpx.Limits(max_connections=4 * len(films))
+    async with httpx.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
+        page = Page.read((await client.get("/config")).json())
+        visitors = [
+            Visitor(client, page, film, f"{prefix}{number}") for number, film in enumerate(films)
+        ]
+        spread = arriving_in / len(films)
+        await asyncio.gather(*(v.visit(i * spread) for i, v in enumerate(visitors)))
+    return [job for visitor in visitors for job in visitor.jobs]
+
+
+def memory_mib(address: str) -> float:
+    """Resident memory of the process that serves `address` and of its children."""
+    port = address.rpartition(":")[2]
+    listed = subprocess.run(
+        ["ps", "-eo", "pid,ppid,rss,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    rows = [line.split(None, 3) for line in listed]
+    wanted = {row[0] for row in rows if f"--port {port}" in row[3]}
+    while more := {row[0] for row in rows if row[1] in wanted} - wanted:
+        wanted |= more
+    return sum(int(row[2]) for row in rows if row[0] in wanted) / 1024
+
+
+def wait_until_ready(address: str) -> None:
+    """Return once the first model is there."""
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
+        if httpx.get(f"{address}/health").status_code == 200:
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the app did not become ready")
+
+
+def figures_of(jobs: list[Job]) -> dict[str, Any]:
+    """What is reported of a round."""
+    answered = [job for job in jobs if job.outcome == "answered"]
+    seconds = sorted(job.seconds for job in answered)
+    by_kind = {
+        kind: statistics.median(job.seconds for job in answered if job.kind == kind)
+        for kind in dict.fromkeys(job.kind for job in answered)
+    }
+    return {
+        "jobs": len(jobs),
+        "answered": len(answered),
+        "gave_up": sum(job.outcome == "gave up" for job in jobs),
+        "lost": sum(job.outcome == "lost" for job in jobs),
+        "mixed_up": [job.outcome for job in jobs if job.outcome.startswith("mixed up")][:3],
+        "refusals": sum(job.refusals for job in jobs),
+        "median_seconds": statistics.median(seconds),
+        "p95_seconds": seconds[int(0.95 * (len(seconds) - 1))],
+        "median_seconds_by_kind": by_kind,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--visitors", type=int, default=50)
+    parser.add_argument("--arriving-in", type=float, default=10.0, help="seconds (10)")
+    parser.add_argument("--rounds", type=int, default=2, help="the last one is reported (2)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        films = make_films(folder, arguments.visitors)
+        with served(folder) as (address, _):
+            wait_until_ready(address)
+            before = after = 0.0
+            for number in range(arguments.rounds):
+                before = memory_mib(address)
+                begun = time.perf_counter()
+                jobs = asyncio.run(crowd(address, films, arguments.arriving_in, f"round{number}-"))
+                took = time.perf_counter() - begun
+                after = memory_mib(address)
+    figures = {
+        "visitors": arguments.visitors,
+        "arriving_in_seconds": arguments.arriving_in,
+        **figures_of(jobs),
+        "all_seconds": took,
+        "memory_before_mib": before,
+        "memory_after_mib": after,
+        "memory_ratio": after / before,
+        "limits": LIMITS,
+        "cores": os.cpu_count(),
+    }
+    print(json.dumps(figures, indent=2))
+    write_result("load", figures)
+    whole = figures["answered"] == len(jobs) == 3 * arguments.visitors
+    kept = figures["p95_seconds"] < LIMITS["p95_seconds"]
+    return 0 if whole and kept and after / before < LIMITS["memory_ratio"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
