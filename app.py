@@ -9,9 +9,9 @@ from dataclasses import replace
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 
-from app.logs import begin_log
-from app.settings import describe_settings, service_settings
-from app.temporary import TemporaryFolder
+from app.serving.logs import begin_log
+from app.serving.settings import describe_settings, service_settings
+from app.serving.temporary import TemporaryFolder
 from stam_core.errors import StamError
 from stam_core.limits import MIB, default_limits, describe_limits
 
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         print(line, file=sys.__stderr__)
         return MENDABLE
-    from app.service import serve  # loads gradio, which makes folders of its own at once
+    from app.serving.service import serve  # loads gradio, which makes folders of its own at once
 
     # With a password it is for others, through a proxy: no paths on this computer for them.
     local = options.host in {LOOPBACK, "localhost", "::1"} and settings.auth is None

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import controls, payload, text
-from app.compare_desk import CompareDesk
+from app.compare.desk import CompareDesk
 from app.explained import Explained, asks, with_methods, without_idle_foil
-from app.lab_desk import LabDesk
-from app.learn_desk import LearnDesk
-from app.model_choice import ModelDesk, published_row
+from app.frame_lab.desk import LabDesk
+from app.inspect.model_choice import ModelDesk, published_row
+from app.inspect.take_away import TakeDesk
+from app.learn.desk import LearnDesk
 from app.session import Engines, Sources
-from app.take_away import TakeDesk
 from app.visit import EMBEDDED, Visit
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS

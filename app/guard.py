@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app import text
-from app.jobs import Job, all_jobs
+from app.serving.jobs import Job, all_jobs
 
 _LOG = logging.getLogger(__name__)
 ANSWERS_AT_ONCE = 12  # of one kind; all kinds together need fewer than gradio's 40 threads
@@ -82,8 +82,8 @@ def _told(kind: str, *, timed: bool) -> Iterator[Job]:
 
 
 def kind_of(handler: Callable[..., Any]) -> str:
-    """What a handler is called in the log: the tab's module and what it does there."""
-    place = handler.__module__.rpartition(".")[2]
+    """What a handler is called in the log: its tab and what it does there."""
+    place = handler.__module__.removeprefix("app.").split(".")[0]
     names = [
         name for name in handler.__qualname__.split(".") if name not in ("<locals>", "handler")
     ]

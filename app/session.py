@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import text
-from app.settings import service_settings
+from app.serving.settings import service_settings
 from app.visit import EMBEDDED
 from stam_core import Engine
 from stam_core.errors import VideoError, WeightsError

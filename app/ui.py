@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import learn_text, text
+from app import text
 from app.backstage import Backstage
-from app.compare_tab import build_compare_tab
-from app.frame_lab_tab import build_frame_lab_tab
-from app.inspect_tab import MODEL_QUEUE, build_inspect_tab, first_page
-from app.learn_tab import build_learn_tab
-from app.temporary import KEPT_SECONDS
+from app.compare.tab import build_compare_tab
+from app.events import MODEL_QUEUE
+from app.frame_lab.tab import build_frame_lab_tab
+from app.inspect.tab import build_inspect_tab, first_page
+from app.learn import text as learn_text
+from app.learn.tab import build_learn_tab
+from app.serving.temporary import KEPT_SECONDS
 
 QUEUE_LENGTH = 32  # waiting requests; more are told to come back later
 SESSIONS_KEPT = 256  # gradio keeps each visitor's last picture of all frames, 0.2 MB

@@ -23,14 +23,16 @@ import pytest
 from PIL import Image
 
 import app.session as session_module
-from app import controls, guard, model_choice, model_part, payload
+from app import controls, guard, payload
 from app.analysis import Analyst, View
 from app.backstage import Backstage
 from app.components import ExamplePicker, FactSheet, FrameStrip, ParameterPanel, Predictions
 from app.components.base import FOLDER, SHARED_FOLDER, packed
-from app.inspect_tab import build_inspect_tab, event_data
-from app.model_choice import ModelDesk
-from app.model_part import ModelHandlers, build_model_choice, build_model_offer
+from app.events import event_data
+from app.inspect import model_choice, model_part
+from app.inspect.model_choice import ModelDesk
+from app.inspect.model_part import ModelHandlers, build_model_choice, build_model_offer
+from app.inspect.tab import build_inspect_tab
 from app.session import Engines, Sources
 from app.ui import build_page, launch_settings
 from app.visit import EMBEDDED, Visit

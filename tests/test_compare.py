@@ -14,11 +14,11 @@ from PIL import Image
 
 from app import controls, text
 from app.analysis import Analyst
-from app.compare_desk import CompareView, methods_to_compare
-from app.compare_state import Pair
+from app.compare.desk import CompareView, methods_to_compare
+from app.compare.state import Pair
 from app.explained import with_methods
-from app.links import read_methods, write_link
-from app.take_away import KINDS
+from app.inspect.links import read_methods, write_link
+from app.inspect.take_away import KINDS
 from app.visit import EMBEDDED, Visit
 from stam_core.actions.dataset import RenderSpec, render_clip
 from stam_core.actions.stored_truth import read_truth, truth_path, write_truth
@@ -274,7 +274,7 @@ def last_board(views: list[CompareView]) -> dict[str, Any]:
 def test_the_tab_opens_with_the_clip_in_view_and_two_methods(
     analyst: Analyst, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.compare_desk.FIRST", FAST[:2])
+    monkeypatch.setattr("app.compare.desk.FIRST", FAST[:2])
     views = list(analyst.compare.open(visit, Pair()))
     first = views[0]
     assert first.pair is not None
@@ -345,7 +345,7 @@ def test_truth_is_told_of_examples_that_have_it(
     film = tmp_path / example.path.name
     write_truth(film, render_clip(0, seed=5, spec=spec, action="walk"))
     read = read_truth
-    monkeypatch.setattr("app.compare_desk.read_truth", lambda _: read(film))
+    monkeypatch.setattr("app.compare.desk.read_truth", lambda _: read(film))
     pair = compared(analyst, visit)
     view = list(analyst.compare.adjust(pair, 0, {"choice": FAST[0]}))
     _, truth = last_board(view)["groups"]

@@ -15,12 +15,13 @@ import torch
 from test_app import make_clip, make_explanation
 from toys import toy_subject
 
-from app import lab_payload, text
+from app import text
 from app.analysis import Analyst
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
-from app.lab_desk import ROWS, LabDesk, LabView
-from app.lab_questions import MOST_SLOTS, read_class, read_edit, read_operator, read_serial
-from app.lab_state import Lab
+from app.frame_lab import payload as lab_payload
+from app.frame_lab.desk import ROWS, LabDesk, LabView
+from app.frame_lab.questions import MOST_SLOTS, read_class, read_edit, read_operator, read_serial
+from app.frame_lab.state import Lab
 from app.turns import VISITORS_KEPT, Turns
 from app.ui import build_page
 from app.visit import Visit
@@ -469,9 +470,9 @@ def test_the_page_has_the_tab_and_its_edits_wait_for_nobody() -> None:
     page = build_page(backstage)
     labels = [block.label for block in page.blocks.values() if isinstance(block, gr.Tab)]
     assert text.FRAME_LAB in labels
-    queues: dict[str, set[str]] = {}
-    for dependency in page.fns.values():
-        queues.setdefault(str(dependency.concurrency_id), set()).add(str(dependency.name))
-    assert "arrange" in queues["edit"]
-    assert "explain" in queues["effects"]
-    assert "arrange" not in queues["model"]
+    waits = {
+        str(event.name): event.concurrency_id if event.queue else None
+        for event in page.fns.values()
+    }
+    assert waits["arrange"] is None
+    assert waits["explain"] == "effects"

@@ -14,16 +14,20 @@ import numpy as np
 import pytest
 from gradio.blocks import BlockContext
 
-from app import learn_heads, learn_lies, learn_roads, learn_text, learn_trials
 from app.analysis import Analyst
 from app.backstage import Backstage
 from app.components.base import component_file
 from app.components.learn import LessonFigure, LessonNav
-from app.learn_desk import LESSONS, LearnDesk, LearnView
-from app.learn_lesson import Ask, levels, packed
-from app.learn_questions import quiz, read_choice, read_patch, read_share, read_whole
-from app.learn_state import Learn
-from app.learn_trials import does_order_matter
+from app.learn import heads as learn_heads
+from app.learn import lies as learn_lies
+from app.learn import roads as learn_roads
+from app.learn import text as learn_text
+from app.learn import trials as learn_trials
+from app.learn.desk import LESSONS, LearnDesk, LearnView
+from app.learn.lesson import Ask, levels, packed
+from app.learn.questions import quiz, read_choice, read_patch, read_share, read_whole
+from app.learn.state import Learn
+from app.learn.trials import does_order_matter
 from app.ui import TABS, build_page
 from app.visit import Visit
 from stam_core.costs import Sizes, cost

@@ -21,15 +21,16 @@ import httpx
 import numpy as np
 import pytest
 
-from app import explained, guard, logs, session
+from app import explained, guard, session
 from app.backstage import Backstage
-from app.door import password_check
-from app.headers import safe_headers
-from app.jobs import Jobs
-from app.service import close_decoders, doors, stop
+from app.serving import logs
+from app.serving.door import password_check
+from app.serving.headers import safe_headers
+from app.serving.jobs import Jobs
+from app.serving.service import close_decoders, doors, stop
+from app.serving.settings import ServiceSettings
+from app.serving.temporary import TemporaryFolder
 from app.session import LEFT_SECONDS, Sources
-from app.settings import ServiceSettings
-from app.temporary import TemporaryFolder
 from app.ui import build_page
 from stam_core.errors import ParameterError, VideoError
 from stam_core.types import Explanation
@@ -86,7 +87,7 @@ def test_the_program_ends_with_code_2_and_one_line(
     import runpy
 
     monkeypatch.setenv("STAM_AUTH", "hunter2")
-    from app.settings import service_settings
+    from app.serving.settings import service_settings
 
     service_settings.cache_clear()
     try:
@@ -105,7 +106,7 @@ def test_without_a_place_for_its_files_the_program_says_so(
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "below"))
-    monkeypatch.setattr("app.logs.begin_log", lambda form, level: None)
+    monkeypatch.setattr("app.serving.logs.begin_log", lambda form, level: None)
     assert runpy.run_path(str(ROOT / "app.py"))["main"]([]) == 2
     assert "Set GRADIO_TEMP_DIR to another" in capfd.readouterr().err
 
@@ -344,7 +345,7 @@ def test_decoders_are_ended_only_where_there_are_any() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["inspect_tab", "frame_lab_tab", "compare_tab", "learn_tab", "model_part", "take_part"],
+    ["inspect", "frame_lab", "compare", "learn"],
 )
 def test_every_event_that_works_is_a_job(module: str) -> None:
     page = build_page(Backstage())
@@ -404,9 +405,9 @@ def test_what_libraries_print_is_told_at_level_debug_only(caplog: pytest.LogCapt
 
 
 def test_a_line_for_a_person_has_the_facts_behind_it() -> None:
-    record = logging.LogRecord("app.jobs", 20, "f", 1, "job", (), None)
+    record = logging.LogRecord("app.serving.jobs", 20, "f", 1, "job", (), None)
     record.facts = {"kind": "a.b", "seconds": 0.5}
-    assert logs.PlainLines().format(record) == "INFO app.jobs: job kind=a.b seconds=0.5"
+    assert logs.PlainLines().format(record) == "INFO app.serving.jobs: job kind=a.b seconds=0.5"
 
 
 # --- temporary files ---

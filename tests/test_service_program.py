@@ -99,8 +99,8 @@ def test_every_line_of_the_log_is_json_without_the_visitors_file_name(
     assert SECRET not in "\n".join(ended.lines)
     records = [json.loads(line) for line in ended.lines]
     told = [(r["kind"], r["outcome"]) for r in records if r["message"] == "job"]
-    assert told == [("inspect_tab.upload", "complained"), ("inspect_tab.upload", "done")]
-    assert [r["message"] for r in records if r["logger"] == "app.service"] == [
+    assert told == [("inspect.upload", "complained"), ("inspect.upload", "done")]
+    assert [r["message"] for r in records if r["logger"] == "app.serving.service"] == [
         "serving", "stopping", "stopped"
     ]  # fmt: skip
 

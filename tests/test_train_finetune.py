@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from app.model_choice import ModelDesk
+from app.inspect.model_choice import ModelDesk
 from app.session import Engines
 from stam_core.actions import LABELS, RenderSpec, render_clip
 from stam_core.engine import Engine

@@ -9,7 +9,7 @@ import pytest
 from opened_page import Ui, watch
 from playwright.sync_api import Browser, Page, expect
 
-from app.learn_text import CHAPTERS
+from app.learn.text import CHAPTERS
 from benchmarks.app_latency import PATCH_TO_DRAWN
 
 pytestmark = pytest.mark.browser

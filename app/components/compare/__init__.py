@@ -8,8 +8,8 @@ from app.components.base import PageComponent
 class TakeOffer(PageComponent):
     """Files to ask for, and the link and lines of the view, each with a button that copies it.
 
-    `value` is made by `app.take_away.TakeDesk.offer`; `making` is the kind of file being made, or
-    ""; `words` the texts. Event: "take" `{"kind"}`.
+    `value` is made by `app.inspect.take_away.TakeDesk.offer`; `making` is the kind of file being
+    made, or ""; `words` the texts. Event: "take" `{"kind"}`.
     """
 
     folder = "compare/"
@@ -19,7 +19,7 @@ class TakeOffer(PageComponent):
 class Scoreboard(PageComponent):
     """What the two sides say and what each is worth, in figures.
 
-    `value` is made by `app.compare_payload.board_payload`, `words` the texts.
+    `value` is made by `app.compare.payload.board_payload`, `words` the texts.
     """
 
     folder = "compare/"

@@ -20,7 +20,7 @@ class LessonNav(PageComponent):
 class LessonFigure(PageComponent):
     """The live figure of the chapter in view, and the question at its end.
 
-    Properties: `clip` is made by `app.learn_desk`, `lesson1` to `lesson8` by the lessons, `words`
+    Properties: `clip` is made by `app.learn.desk`, `lesson1` to `lesson8` by the lessons, `words`
     the texts. Events: "ask" `{"key", "chapter", "serial", "first", ...}` with what the chapter's
     lesson reads, "attempt" the same for what takes seconds, "example" for the first example in
     place of the visitor's clip.

@@ -19,7 +19,7 @@ from typing import Any
 
 OURS = ("app", "stam_core")
 PRINTED = "app.printed"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 300  # characters of a message
 CAUSES = 4  # of an error, from the last one back
 

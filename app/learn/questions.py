@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app import learn_text
+from app.learn import text
 from stam_core.errors import ParameterError, UnknownNameError
 
 
@@ -20,7 +20,7 @@ def read_whole(data: Mapping[str, Any], name: str, low: int, high: int, default:
     """
     value = data.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ParameterError(learn_text.NOT_A_NUMBER.format(name=name, low=low, high=high))
+        raise ParameterError(text.NOT_A_NUMBER.format(name=name, low=low, high=high))
     return value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import text
 from app.explained import asks, with_methods
-from app.links import read_methods, write_link
+from app.inspect.links import read_methods, write_link
 from app.visit import EMBEDDED, Visit
 from stam_core.cli.output import safe_stem
 from stam_core.errors import ParameterError, StamError

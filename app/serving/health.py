@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.jobs import Jobs
+from app.serving.jobs import Jobs
 from app.visit import EMBEDDED
 from stam_core import __version__
 

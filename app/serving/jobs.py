@@ -11,7 +11,7 @@ from functools import cache
 from typing import TypeVar
 
 from app import text
-from app.settings import service_settings
+from app.serving.settings import service_settings
 from stam_core.errors import StamError
 
 Step = TypeVar("Step")

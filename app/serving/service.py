@@ -15,13 +15,13 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.backstage import Backstage
-from app.door import password_check
-from app.headers import SafeHeaders
-from app.health import Health, health_route
-from app.jobs import Jobs, all_jobs
-from app.logs import adopt_server_log
-from app.settings import ServiceSettings
-from app.temporary import TemporaryFolder
+from app.serving.door import password_check
+from app.serving.headers import SafeHeaders
+from app.serving.health import Health, health_route
+from app.serving.jobs import Jobs, all_jobs
+from app.serving.logs import adopt_server_log
+from app.serving.settings import ServiceSettings
+from app.serving.temporary import TemporaryFolder
 from app.ui import build_page, launch_settings
 
 _LOG = logging.getLogger(__name__)

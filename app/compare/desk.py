@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cachetools import LRUCache
 
-from app import compare_payload, controls, payload, text
+from app import controls, payload, text
+from app.compare import payload as compare_payload
 from app.explained import Ask, without_idle_foil
 from app.visit import EMBEDDED
 from stam_core.actions.stored_truth import read_truth
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.analysis import Analyst
-    from app.compare_state import Pair
+    from app.compare.state import Pair
     from app.visit import Visit
     from stam_core import Engine
     from stam_core.explain.game import Removal

@@ -13,15 +13,15 @@ from app import text
 from app.backstage import Backstage
 from app.components import update
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
+from app.events import AT_ONCE, CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
+from app.frame_lab.state import Lab
 from app.guard import guarded, guarded_answer
-from app.inspect_tab import AT_ONCE, CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
-from app.lab_state import Lab
 from app.turns import Turns
 from app.visit import Visit
 
 # What handlers take is imported here, not below: gradio reads their annotations.
 if TYPE_CHECKING:
-    from app.lab_desk import LabDesk, LabView
+    from app.frame_lab.desk import LabDesk, LabView
 
 Changes = dict[Any, Any]
 

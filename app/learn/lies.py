@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from app import learn_text as text
-from app.learn_lesson import Ask, rounded
-from app.learn_questions import quiz, read_choice, read_patch
+from app.learn import text
+from app.learn.lesson import Ask, rounded
+from app.learn.questions import quiz, read_choice, read_patch
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.baselines import baseline
 from stam_core.explain.by_hand import has_frame_heads

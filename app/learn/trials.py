@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from app import learn_text as text
-from app.learn_lesson import Ask, rounded
-from app.learn_questions import quiz, read_choice, read_whole
+from app.learn import text
+from app.learn.lesson import Ask, rounded
+from app.learn.questions import quiz, read_choice, read_whole
 from stam_core.errors import StamError
 from stam_core.explain.by_hand import has_frame_heads
 from stam_core.explain.game import FrameGame

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from app import lab_payload
-from app.lab_questions import read_class, read_edit, read_operator, read_serial, speaks_of_two
+from app.frame_lab import payload as lab_payload
+from app.frame_lab.questions import read_class, read_edit, read_operator, read_serial, speaks_of_two
 from stam_core.explain import EXPLAINERS, methods_of, parameter_specs
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
-    from app.lab_state import Lab
+    from app.frame_lab.state import Lab
     from app.visit import Visit
     from stam_core import Engine
     from stam_core.types import Clip, Explanation

@@ -13,15 +13,16 @@ from app import text
 from app.backstage import Backstage
 from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions, update
 from app.components.webcam import Webcam
+from app.events import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
 from app.guard import guarded, warn
-from app.model_part import (
+from app.inspect.model_part import (
     Changes,
     ModelChoice,
     ModelHandlers,
     build_model_choice,
     build_model_offer,
 )
-from app.take_part import TakeAway, build_take_away
+from app.inspect.take_part import TakeAway, build_take_away
 from app.turns import Turn, Turns
 from app.visit import Visit
 
@@ -29,32 +30,7 @@ if TYPE_CHECKING:
     from app.analysis import View
     from app.controls import Place
 
-CLIP_TYPES = [
-    "video", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif",
-    ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".ogv",
-]  # fmt: skip
 NO_EXAMPLE = ""  # gradio takes None in an update for "as before"
-NAME_LENGTH = 80  # characters of a file's name that are shown
-
-# Every handler that runs a model waits in one queue. The engine lets one of them compute at a time;
-# another place in the queue lets a newer question begin, and so end the older one, see `Turns`.
-MODEL_QUEUE: dict[str, Any] = {
-    "concurrency_id": "model",
-    "concurrency_limit": 3,
-    # A second choice made while waiting is not lost. (In Gradio 6.31 "always_last" asks again with
-    # the data of the event that just ended, so the second choice would never be heard.)
-    "trigger_mode": "multiple",
-    "api_visibility": "private",
-    "show_progress": "hidden",
-}
-# What takes milliseconds is answered as it comes, by handlers of `guarded_answer`: gradio's queue
-# costs the page a second request and, for each word of it, a copy of all that is shown.
-AT_ONCE: dict[str, Any] = {
-    "queue": False,
-    "trigger_mode": "multiple",
-    "api_visibility": "private",
-    "show_progress": "hidden",
-}
 
 
 @dataclass(frozen=True)
@@ -281,9 +257,3 @@ def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:
     tab.heat.adjust(adjust("patches"), [tab.visit], scores, **MODEL_QUEUE)
     tab.bars.adjust(adjust("frames"), [tab.visit], scores, **MODEL_QUEUE)
     tab.sampling.adjust(guarded(resample), [tab.visit], tab.shown, **MODEL_QUEUE)
-
-
-def event_data(event: gr.EventData) -> dict[str, Any]:
-    """What our script sent along; an empty record where a forged request sent something else."""
-    data = getattr(event, "_data", None)
-    return data if isinstance(data, dict) else {}

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from app import learn_text as text
 from app import payload
-from app.lab_payload import frames_payload
-from app.learn_heads import head_by_numbers, rollout_by_layers
-from app.learn_lesson import Ask
-from app.learn_lies import pictures_lie
-from app.learn_questions import read_serial
-from app.learn_roads import two_roads
-from app.learn_rules import frames_become_words, what_it_costs, who_may_look
-from app.learn_state import Learn
-from app.learn_trials import does_order_matter
+from app.frame_lab.payload import frames_payload
+from app.learn import text
+from app.learn.heads import head_by_numbers, rollout_by_layers
+from app.learn.lesson import Ask
+from app.learn.lies import pictures_lie
+from app.learn.questions import read_serial
+from app.learn.roads import two_roads
+from app.learn.rules import frames_become_words, what_it_costs, who_may_look
+from app.learn.state import Learn
+from app.learn.trials import does_order_matter
 from app.visit import Visit
 from stam_core.errors import ParameterError, StamError, VideoError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # What a figure is told: at once, or in parts.
 Lesson = Callable[[Ask], "dict[str, Any] | Iterator[dict[str, Any]]"]
 
-# By the number of the chapter in `learn_text.CHAPTERS`.
+# By the number of the chapter in `text.CHAPTERS`.
 LESSONS: dict[int, Lesson] = {
     1: frames_become_words,
     2: who_may_look,

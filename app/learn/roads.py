@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from app import learn_text as text
-from app.learn_lesson import Ask, packed, rounded
-from app.learn_questions import number_quiz, quiz, read_patch
+from app.learn import text
+from app.learn.lesson import Ask, packed, rounded
+from app.learn.questions import number_quiz, quiz, read_patch
 from stam_core.explain.by_hand import has_frame_heads
 from stam_core.explain.rollout import rollout
 from stam_core.schemes import STEPS, one_patch

@@ -11,7 +11,7 @@ from stam_core.metrics.faithfulness import ORDERS, REMOVAL_WORDS
 from stam_core.render.strip_data import method_title
 
 if TYPE_CHECKING:
-    from app.compare_desk import SideShown
+    from app.compare.desk import SideShown
     from stam_core.metrics.faithfulness import Faithfulness
     from stam_core.metrics.score_records import Figure
     from stam_core.render.comparison import SharedScale

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app import learn_text as text
 from app import payload
-from app.learn_lesson import FACTORISED, Ask, levels, packed
-from app.learn_questions import number_quiz, quiz, read_patch, read_whole
+from app.learn import text
+from app.learn.lesson import FACTORISED, Ask, levels, packed
+from app.learn.questions import number_quiz, quiz, read_patch, read_whole
 from stam_core.costs import SCHEMES, Sizes, cost
 from stam_core.explain.patch_tokens import patch_tokens
 from stam_core.schemes import STEPS, layers_to_meet, looks_directly, neighbours

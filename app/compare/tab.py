@@ -10,16 +10,16 @@ import gradio as gr
 
 from app import text
 from app.backstage import Backstage
-from app.compare_state import Pair
+from app.compare.state import Pair
 from app.components import FrameStrip, ParameterPanel, update
 from app.components.compare import Scoreboard
+from app.events import MODEL_QUEUE, event_data
 from app.guard import guarded
-from app.inspect_tab import MODEL_QUEUE, event_data
 from app.turns import Turns
 from app.visit import Visit
 
 if TYPE_CHECKING:
-    from app.compare_desk import CompareView
+    from app.compare.desk import CompareView
 
 Changes = dict[Any, Any]
 SIDES = ("a", "b")

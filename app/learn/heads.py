@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from app import learn_text as text
-from app.learn_lesson import Ask, levels, rounded
-from app.learn_questions import number_quiz, read_choice, read_share, read_whole
+from app.learn import text
+from app.learn.lesson import Ask, levels, rounded
+from app.learn.questions import number_quiz, read_choice, read_share, read_whole
 from stam_core.explain.by_hand import has_frame_heads, head_by_hand
 from stam_core.explain.rollout_steps import rollout_steps, spread
 

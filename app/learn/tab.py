@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import learn_text as text
 from app.backstage import Backstage
 from app.components import update
 from app.components.learn import LessonFigure, LessonNav
+from app.events import AT_ONCE, MODEL_QUEUE, event_data
 from app.guard import guarded, guarded_answer, warn
-from app.inspect_tab import AT_ONCE, MODEL_QUEUE, event_data
-from app.learn_state import Learn
+from app.learn import text
+from app.learn.state import Learn
 from app.visit import Visit
 
 # What handlers take is imported here, not below: gradio reads their annotations.
 if TYPE_CHECKING:
-    from app.learn_desk import LearnView
+    from app.learn.desk import LearnView
 
 Changes = dict[Any, Any]
 

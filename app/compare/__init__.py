@@ -1,0 +1,1 @@
+"""The tab "Compare": two methods, models, classes or clips side by side."""

@@ -1,0 +1,1 @@
+"""The tab "Frame lab": frames are edited, and what follows is measured."""

@@ -1,0 +1,1 @@
+"""The tab "Inspect": a clip, a model, the maps, and all that can be taken away."""

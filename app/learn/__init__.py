@@ -1,0 +1,1 @@
+"""The tab "Learn": chapters, their figures' data, and the questions they ask."""
