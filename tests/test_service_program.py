@@ -90,7 +90,7 @@ def test_a_clip_is_shown_and_a_file_that_is_none_is_complained_about(
     ended: SimpleNamespace,
 ) -> None:
     assert "That did not work" in ended.answers[0]
-    assert '"probability"' in ended.answers[1]
+    assert "probability" in ended.answers[1]  # a record within the answer, as text
 
 
 def test_every_line_of_the_log_is_json_without_the_visitors_file_name(
