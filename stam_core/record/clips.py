@@ -11,14 +11,12 @@ from typing import cast
 
 import torch
 
-from stam_core.record.listen import fuse, heard_each, listen, stacked
+from stam_core.record.listen import Kept, frame_keeper, fuse, heard_each, listen, stacked
 from stam_core.record.protocols import JoinsFrames, VideoModel
 from stam_core.types import DividedTrace, JointTrace, MapStorage, SpaceTrace
 
 # Numbers that pass through a whole model together: 111 frames of 224 x 224 pixels (64 MiB).
 NUMBERS_AT_ONCE = 2**24
-
-Kept = tuple[torch.Tensor, torch.Tensor | None]  # rows of every head; maps with their heads fused
 
 
 def classify_clips(
@@ -52,16 +50,12 @@ def record_divided(
         RecordingError: A layer was not heard exactly once.
     """
 
-    def keep_space(attention: torch.Tensor) -> Kept:
-        attention = attention.float()  # [T,H,N+1,N+1]
-        return attention[:, :, 0].to("cpu", copy=True), fuse(attention, maps)
-
     def keep_time(attention: torch.Tensor) -> Kept:
         attention = attention.float()  # [N,H,T,T]
         return attention.mean(dim=(0, 2)).cpu(), fuse(attention, maps)
 
     with (
-        listen(model.space_attention, keep_space) as space,
+        listen(model.space_attention, frame_keeper(maps)) as space,
         listen(model.time_attention, keep_time) as time,
     ):
         logits = classify_clips(model, model.embed_frames(x[None]), dtype=dtype)[0]
@@ -91,12 +85,7 @@ def record_space(
     Raises:
         RecordingError: A layer was not heard exactly once.
     """
-
-    def keep(attention: torch.Tensor) -> Kept:
-        attention = attention.float()  # [T,H,N+1,N+1]
-        return attention[:, :, 0].to("cpu", copy=True), fuse(attention, maps)
-
-    with listen(model.space_attention, keep) as heard:
+    with listen(model.space_attention, frame_keeper(maps)) as heard:
         logits = classify_clips(model, model.embed_frames(x[None]), dtype=dtype)[0]
     rows, kept = _layers(heard)
     return SpaceTrace(logits.cpu(), rows, kept, maps, patch_grid)

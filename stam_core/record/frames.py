@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stam_core.record.listen import fuse, heard_each, listen
+from stam_core.record.listen import frame_keeper, heard_each, listen
 from stam_core.record.protocols import VideoModel
 from stam_core.types import MapStorage, Trace
 
@@ -52,13 +52,7 @@ def record_factorised(
     Raises:
         RecordingError: A layer was not heard exactly once per group of frames.
     """
-
-    def keep_space(attention: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attention = attention.float()  # [t,H,N+1,N+1]
-        # Copied: a view of the rows would keep the whole map, 119 MB a layer at ViT-B.
-        return attention[:, :, 0].to("cpu", copy=True), fuse(attention, maps)
-
-    with listen(model.space_attention, keep_space) as space:
+    with listen(model.space_attention, frame_keeper(maps)) as space:
         embeddings = embed_frames(model, x, dtype=dtype, at_once=RECORDED_AT_ONCE)
     with listen(model.time_attention, lambda attention: attention[0].float().cpu()) as time:
         logits = model.classify(embeddings[None])[0]

@@ -15,6 +15,8 @@ from torch import nn
 
 from stam_core.types import MapStorage
 
+Kept = tuple[torch.Tensor, torch.Tensor | None]  # rows of every head; maps with their heads fused
+
 
 class RecordingError(RuntimeError):
     """A layer was heard less or more often than it must be: our own bug, never the user's."""
@@ -68,6 +70,17 @@ def fuse(maps: torch.Tensor, storage: MapStorage) -> torch.Tensor | None:
         case "full":
             # Copied: what is heard may be a view of something larger.
             return maps.to("cpu", copy=True)
+
+
+def frame_keeper(storage: MapStorage) -> Callable[[torch.Tensor], Kept]:
+    """What is kept of a layer that looks within frames, [B,H,N+1,N+1]: CLS rows, fused maps."""
+
+    def keep(attention: torch.Tensor) -> Kept:
+        attention = attention.float()
+        # Copied: a view of the rows would keep the whole map, 119 MB a layer at ViT-B.
+        return attention[:, :, 0].to("cpu", copy=True), fuse(attention, storage)
+
+    return keep
 
 
 def heard_each(heard: list[list[object]], n_calls: int) -> list[list[torch.Tensor]]:
