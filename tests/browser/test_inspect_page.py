@@ -202,6 +202,19 @@ def test_a_time_span_moves_the_frames(ui: Ui) -> None:
     expect(page.locator("#strip .notes")).to_contain_text("Only the part from")
 
 
+def test_a_time_span_can_be_typed_and_nonsense_is_put_back(ui: Ui) -> None:
+    page = ui.open()
+    page.locator("#sampling summary").click()
+    end = page.locator("#sampling input.number").last
+    end.fill("1.5")
+    end.press("Enter")
+    expect(page.locator("#strip .notes")).to_contain_text("Only the part from 0.00 s to 1.5")
+    end.fill("-3")
+    end.press("Enter")
+    expect(end).to_have_value("1.5")
+    expect(page.locator("#sampling [data-name=end]")).to_have_value("1.5")
+
+
 def test_text_renamed_to_mp4_is_refused_and_the_page_goes_on(ui: Ui) -> None:
     page = ui.open()
     before = facts(page)
