@@ -174,7 +174,8 @@ function takeScores() {
   root.dataset.state = fits ? "shown" : "waiting";
   drawBars();
   drawAll();
-  if (fits) document.dispatchEvent(new CustomEvent("stam-shown"));
+  // Only the strip that stands alone shows what the other tabs are about.
+  if (fits && !props.half) document.dispatchEvent(new CustomEvent("stam-shown"));
 }
 
 async function update() {
