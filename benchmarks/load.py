@@ -1,6 +1,6 @@
 """Fifty visitors at once: each sends a clip of their own, asks for another map, edits, and leaves.
 
-    python -m benchmarks.load [--visitors 50] [--arriving-in 10] [--rounds 2]
+    python -m benchmarks.load [--visitors 50] [--arriving-in 10] [--rounds 2] [--films DIR]
 
 Loopback only. Every answer is compared with what Python says of the same clip, so that one given to
 the wrong visitor would be found. A visitor who is told that the server is busy tries again as a
@@ -237,10 +237,14 @@ def make_films(folder: Path, count: int) -> list[Film]:
     engine = Engine()
     # Rendered at half the size and doubled: what counts is what they cost to decode.
     spec = RenderSpec(width=320, height=180, num_frames=int(3 * FPS))
+    paths = [folder / f"{number}.mp4" for number in range(count)]
+    if not all(path.exists() for path in paths):
+        for path, frames in zip(
+            paths, render_clips(count, seed=31_337, spec=spec).frames, strict=True
+        ):
+            write_mp4(path, frames.repeat(2, axis=1).repeat(2, axis=2), FPS)
     films = []
-    for number, frames in enumerate(render_clips(count, seed=31_337, spec=spec).frames):
-        doubled = frames.repeat(2, axis=1).repeat(2, axis=2)
-        path = write_mp4(folder / f"{number}.mp4", doubled, FPS)
+    for path in paths:
         clip = engine.open(path)
         likeliest = engine.predict(clip).top(1)[0]
         backwards = engine.edit(clip, frames=list(reversed(range(16)))).top(1)[0]
@@ -310,10 +314,13 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--arriving-in", type=float, default=10.0, help="seconds (10)")
     parser.add_argument("--rounds", type=int, default=2, help="the last one is reported (2)")
+    parser.add_argument("--films", type=Path, help="keep the films here, for another run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        films = make_films(folder, arguments.visitors)
+        kept_films = arguments.films or folder / "films"
+        kept_films.mkdir(parents=True, exist_ok=True)
+        films = make_films(kept_films, arguments.visitors)
         with served(folder) as (address, _):
             wait_until_ready(address)
             before = after = 0.0

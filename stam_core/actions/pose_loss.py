@@ -30,6 +30,16 @@ class PoseHeads(nn.Module):
         self.present = nn.Linear(width, 1)  # on CLS: whether anybody can be seen
 
 
+class MotionHeads(nn.Module):
+    """Linear read-outs of patches that have seen other frames; for training only too."""
+
+    def __init__(self, width: int) -> None:
+        """Read-outs of tokens `width` wide."""
+        super().__init__()
+        self.before = nn.Linear(width, len(JOINTS))  # "how much of each joint was here just now?"
+        self.after = nn.Linear(width, len(JOINTS))  # "how much of each joint comes here next?"
+
+
 @dataclass(frozen=True, eq=False)
 class PoseTruth:
     """What the read-outs of n frames should say."""
@@ -155,6 +165,35 @@ def patch_pose_loss(
     with torch.no_grad():
         found = _mean((where.argmax(-1) == shares.argmax(-1)).float(), asked)
     return losses, {"patch": float(found)}
+
+
+def motion_loss(
+    heads: MotionHeads, patches: torch.Tensor, truth: PoseTruth, *, side: int
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Where every joint was a frame ago, and where it comes next: only time can tell.
+
+    Args:
+        heads: the read-outs.
+        patches: [B,T,N,D] after the last norm.
+        truth: of the B*T frames.
+        side: S, pixels.
+
+    Returns:
+        The loss; and "next", the share of joints whose next patch is found.
+    """
+    b, t, n, _ = patches.shape
+    grid = round(n**0.5)
+    shares = patch_targets(truth.joints, side=side, grid=grid).view(b, t, -1, n)  # [B,T,J,N]
+    inside = truth.inside.float().view(b, t, -1)  # [B,T,J]
+    was = heads.before(patches[:, 1:]).float().transpose(2, 3)  # [B,T-1,J,N]
+    comes = heads.after(patches[:, :-1]).float().transpose(2, 3)
+    asked_before, asked_after = inside[:, :-1], inside[:, 1:]
+    loss = _mean(_cross_entropy(was, shares[:, :-1]), asked_before) + _mean(
+        _cross_entropy(comes, shares[:, 1:]), asked_after
+    )
+    with torch.no_grad():
+        found = (comes.argmax(-1) == shares[:, 1:].argmax(-1)).float()
+    return loss, {"next": float(_mean(found, asked_after))}
 
 
 def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -30,13 +30,13 @@ CONFIG = StamConfig(
     num_classes=len(LABELS),
 )
 Config = StamConfig | TimeSformerConfig
-# For the other schemes: the same stem and width, six layers in all of which frames meet.
+# For the other schemes: the spatial stage's sizes, so that they can begin with its weights.
 _WHOLE = TimeSformerConfig(
     side=128,
     patch_size=16,
     stem_width=16,
     width=128,
-    depth=6,
+    depth=4,
     heads=4,
     num_frames=16,
     num_classes=len(LABELS),
@@ -115,6 +115,7 @@ class TrainOptions(StageOptions):
     scheme: Scheme | None = None  # how attention joins space and time; None: the configuration's
     clips: int = 18_400  # of the full variety
     plain_clips: int = 2300  # before plain walls, for the beginning
+    space_from: Path | None = None  # a checkpoint of a STAM whose spatial stage the model gets
     space_steps: int = 4800  # of `batch_frames` frames
     time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are

@@ -172,3 +172,34 @@ def _config_of(backbone: VisionTransformer, name: str, options: FineTuneOptions)
         time_activation="gelu",
         num_classes=2,
     )
+
+
+@torch.no_grad()
+def take_space_from(path: Path, pictures: nn.Module) -> None:
+    """Begin with the spatial stage of a STAM, as the models of the papers begin with a picture ViT.
+
+    Args:
+        path: checkpoint of a STAM.
+        pictures: a `Stam.spatial`, or a TimeSformer, whose names of what it has in common with one
+            are the same. Every weight of the spatial stage must fit; others stay as they are.
+
+    Raises:
+        StamError: the file cannot be read, or is no STAM of these sizes.
+    """
+    prefix = "spatial."
+    given = {
+        name.removeprefix(prefix): tensor.float()
+        for name, tensor in read_checkpoint(path).tensors.items()
+        if name.startswith(prefix)
+    }
+    own = pictures.state_dict()
+    odd = sorted(
+        name for name in given if name not in own or own[name].shape != given[name].shape
+    )
+    if odd or not given:
+        raise TrainingError(
+            f"The spatial stage of {path.name!r} does not fit this model"
+            f"{': ' if odd else ''}{', '.join(odd[:4])}. "
+            "Take a checkpoint that `train` wrote for rendered clips, or begin without --space-from."
+        )
+    pictures.load_state_dict(given, strict=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from stam_core.actions.pose_loss import patch_pose_loss, pose_loss
+from stam_core.actions.pose_loss import MotionHeads, motion_loss, patch_pose_loss, pose_loss
 from stam_core.models.timesformer import TimeSformer
 from stam_core.models.timesformer_layers import DividedBlock
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Height of the waves that tell frames apart at first: the size of the patches' positions.
 _TIME_HEIGHT = 0.2
 _LONGEST_WAVE = 64.0  # frames
+_LR = 3e-4
 
 
 @torch.no_grad()
@@ -128,17 +129,26 @@ def _learn_frames(
 def train_clips(
     model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
-    """Learn actions from whole clips; the patches of each frame go on to say what they show."""
+    """Learn actions from whole clips.
+
+    The patches of each frame go on to say what they show, and also where each joint was a frame ago
+    and where it comes next, which attention in time has to find out. A stem that came trained stays
+    as it is: its way back is a quarter of all time.
+    """
+    model.patch_embed.requires_grad_(options.space_from is None)
     with plain_products(model):
-        return _learn_clips(model, heads, stores, options, report)
+        figures = _learn_clips(model, heads, stores, options, report)
+    model.patch_embed.requires_grad_(True)  # noqa: FBT003 - torch's own
+    return figures
 
 
 def _learn_clips(
     model: TimeSformer, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
-    modules = nn.ModuleDict({"model": model, "heads": heads})
+    motion = MotionHeads(options.config.width).to(options.device)
+    modules = nn.ModuleDict({"model": model, "heads": heads, "motion": motion})
     threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=7e-4, threads=threads)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=_LR, threads=threads)
 
     def draw(done: float) -> Batch:
         return draw_clips(stores, options, stage.generator)
@@ -151,11 +161,13 @@ def _learn_clips(
         with autocast(options):
             cls, patches = learner.encode(x.view(len(labels), -1, *x.shape[1:]))
             logits = learner.head(learner.read(cls))
-            shown = learner.norm(patches).flatten(0, 1)  # [B*T,N,D]
+            shown = learner.norm(patches)  # [B,T,N,D]
         value, figures = label_loss(logits.float(), labels)
-        asker = cast("PoseHeads", parts["heads"])
-        pose, found = patch_pose_loss(asker, shown.float(), asked, side=options.config.side)
-        return value + POSE_WEIGHT * pose, {**figures, **found}
+        asker, guesser = cast("PoseHeads", parts["heads"]), cast("MotionHeads", parts["motion"])
+        side = options.config.side
+        pose, found = patch_pose_loss(asker, shown.float().flatten(0, 1), asked, side=side)
+        moved, told = motion_loss(guesser, shown.float(), asked, side=side)
+        return value + POSE_WEIGHT * (pose + moved), {**figures, **found, **told}
 
     modules.train()
     return stage.run(draw, loss, report)
