@@ -159,6 +159,8 @@ COMPARE_TRUTH_HELP = (
 )
 COMPARE_NO_TRUTH = "The truth is known of the rendered example clips only."
 COMPARE_NO_FRAMES = "scores no frames"
+COMPARE_TOO_DEAR = "not measured: {passes:,} whole passes of this model or more"
+COMPARE_TWO_NUMBERS = "{left} (left) and {right} (right)"  # of random orders
 COMPARE_VERDICTS = {
     "better": "better than random",
     "random": "random",

@@ -10,6 +10,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.compare.tab import build_compare_tab
+from app.components.quick import remember_signatures
 from app.events import MODEL_QUEUE
 from app.frame_lab.tab import build_frame_lab_tab
 from app.inspect.tab import build_inspect_tab, first_page
@@ -139,6 +140,7 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
             queue=False, api_visibility="private", show_progress="hidden",
         )  # fmt: skip
         _free_when_closed(page, backstage)
+    remember_signatures(page)
     page.queue(api_open=False, max_size=QUEUE_LENGTH, default_concurrency_limit=1)
     return page
 

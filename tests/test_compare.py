@@ -10,23 +10,31 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from app import controls, text
 from app.analysis import Analyst
-from app.compare.desk import CompareView, methods_to_compare
+from app.compare.desk import CompareView, SideShown, methods_to_compare
+from app.compare.judge import Judge
+from app.compare.payload import worth_payload
 from app.compare.state import Pair
 from app.explained import with_methods
 from app.inspect.links import read_methods, write_link
 from app.inspect.take_away import KINDS
 from app.visit import EMBEDDED, Visit
+from stam_core import Engine
 from stam_core.actions.dataset import RenderSpec, render_clip
 from stam_core.actions.stored_truth import read_truth, truth_path, write_truth
 from stam_core.errors import ParameterError, StamError, UnknownNameError, VideoError
 from stam_core.explain import EXPLAINERS
+from stam_core.explain.game import REMOVALS, FrameGame
+from stam_core.metrics.faithfulness import Band, random_band
 from stam_core.models import model_info
 from stam_core.render.comparison import on_scale, same_units, shared_scale
-from stam_core.types import Explanation
+from stam_core.train import write_checkpoint
+from stam_core.types import Explanation, Preprocessing, Scheme
+from tests.toys import toy_model
 
 INFO = model_info("stam-16")
 FAST = ("temporal-attention", "rollout", "spatial-rollout")
@@ -360,3 +368,72 @@ def test_truth_is_told_of_examples_that_have_it(
 def test_only_methods_that_score_places_are_compared() -> None:
     for name in methods_to_compare():
         assert EXPLAINERS[name].info.outputs & {"frames", "patches"}
+
+
+# --- what a ranking is worth, where each question is a whole pass ---
+
+
+def toy_side(folder: Path, scheme: Scheme) -> SideShown:
+    """Leave-one-out of random frames by a toy of a scheme."""
+    file = folder / f"{scheme}.safetensors"
+    model = toy_model(scheme)
+    write_checkpoint(
+        file, model, labels=tuple("abcde"), preprocessing=Preprocessing(resize_side=32, side=32),
+        recipe={},
+    )  # fmt: skip
+    engine = Engine(str(file), device="cpu", dtype="float32")
+    frames = np.random.default_rng(5).integers(0, 255, (8, 40, 48, 3), dtype=np.uint8)
+    clip = engine.open(frames)
+    explanation = engine.explain(clip, method="leave-one-out")
+    return SideShown(Visit(), engine, clip, explanation, engine.target(clip, None, None))
+
+
+@pytest.mark.parametrize("scheme", ["divided", "joint"])
+def test_orders_of_whole_passes_are_measured_in_steps(
+    scheme: Scheme, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = toy_side(tmp_path, scheme)
+    asked: list[int] = []
+
+    def counted(game: FrameGame, *, orders: int, seed: int) -> Band:
+        asked.append(orders)
+        return random_band(game, orders=orders, seed=seed)
+
+    monkeypatch.setattr("app.compare.judge.random_band", counted)
+    judge = Judge()
+    judged = judge.judge(side)
+    assert judged.found is not None
+    assert set(judged.found.removals) == set(REMOVALS)
+    assert judged.orders == sum(asked) / len(REMOVALS) > 10
+    assert max(asked) == 2
+    with side.engine.subject(side.clip) as subject:
+        game = FrameGame(subject, side.target, "drop")
+        kept = judge._random(side, "drop", judged.orders, 2)[0]
+        assert len(kept) == judged.orders
+        ends = game.values(torch.tensor([[False] * 4, [True] * 4])).tolist()
+    half = len(kept) // 2
+    np.testing.assert_allclose(kept[:, 0], ends[0], atol=1e-4)
+    np.testing.assert_allclose(kept[:, -1], ends[1], atol=1e-4)
+    assert len(np.unique(kept[:half, 1].round(4))) > 1  # the steps draw different orders
+    measures = judged.found.removals["drop"].measures
+    assert measures["gap"].expected == pytest.approx(0.0, abs=1e-4)  # each order has its reverse
+    before = len(asked)
+    judge.judge(side)
+    assert len(asked) == before  # the second time they are known
+
+
+def test_a_model_too_large_for_random_orders_says_what_they_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.compare.judge._WHOLE_MACS", 1.0)
+    whole, staged = (toy_side(tmp_path, scheme) for scheme in ("divided", "factorised"))
+    judged = [Judge().judge(side) for side in (whole, staged)]
+    assert (judged[0].found, judged[0].passes) == (None, 3 * 10 * 4)
+    assert judged[1].orders == 100
+    group = worth_payload((whole, staged), judged, (None, None))["groups"][0]
+    assert group["rows"][0][1] == text.COMPARE_TOO_DEAR.format(passes=120)
+    assert "random" in group["rows"][0][2]
+    assert "100 random orders" in group["help"]
+    both = [replace(judged[1], orders=20), judged[1]]
+    told = worth_payload((staged, staged), both, (None, None))["groups"][0]["help"]
+    assert "20 (left) and 100 (right) random orders" in told

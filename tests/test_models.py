@@ -195,7 +195,7 @@ def test_registries_agree() -> None:
 def test_importing_builds_nothing_and_prints_nothing() -> None:
     code = (
         "import stam_core.models as m; "
-        "assert not any(f.cache_info().currsize for f in (m.stam_actions, m.stam_kinetics))"
+        "assert not any(f.cache_info().currsize for f in (m.rendered_actions, m.stam_kinetics))"
     )
     root = Path(models.__file__).resolve().parents[2]
     done = subprocess.run(
@@ -254,7 +254,7 @@ def test_embedded_model_missing_is_said_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(registry, "ASSETS", tmp_path)
-    registry.stam_actions.cache_clear()
+    registry.rendered_actions.cache_clear()
     try:
         with pytest.raises(WeightsError, match="python -m stam_core train"):
             model_info("stam-actions")
@@ -264,7 +264,7 @@ def test_embedded_model_missing_is_said_and_left_out(
             assert [info.name for info in list_models()] == [*published, *timesformers]
         assert "stam-actions is not listed" in caplog.text
     finally:
-        registry.stam_actions.cache_clear()
+        registry.rendered_actions.cache_clear()
 
 
 def test_embedded_model_takes_its_sizes_from_its_file(
@@ -272,7 +272,7 @@ def test_embedded_model_takes_its_sizes_from_its_file(
 ) -> None:
     monkeypatch.setattr(registry, "ASSETS", tmp_path)
     monkeypatch.setattr(models, "ASSETS", tmp_path)
-    registry.stam_actions.cache_clear()
+    registry.rendered_actions.cache_clear()
     info = tiny_info()
     write_described(tmp_path / "stam-actions.safetensors", info)
     try:
@@ -284,7 +284,7 @@ def test_embedded_model_takes_its_sizes_from_its_file(
         assert "label 0, label 1, label 2" in loaded.info.summary
         assert list_models()[0].name == "stam-actions"
     finally:
-        registry.stam_actions.cache_clear()
+        registry.rendered_actions.cache_clear()
 
 
 def described(tmp_path: Path, **metadata: str) -> ModelInfo:

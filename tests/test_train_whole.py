@@ -14,11 +14,16 @@ from safetensors.torch import load_file
 
 from stam_core import Engine
 from stam_core.actions import LABELS
+from stam_core.actions.pose_loss import MotionHeads, PoseTruth, motion_loss, patch_targets
+from stam_core.actions.skeleton import JOINTS
 from stam_core.errors import ParameterError
-from stam_core.models.stam import StamConfig
+from stam_core.models.stam import Stam, StamConfig, spatial_transformer
 from stam_core.models.timesformer import TimeSformer
 from stam_core.train import CONFIG, TrainOptions, train
-from stam_core.train.options import CONFIGS
+from stam_core.train.checkpoint import write_checkpoint
+from stam_core.train.errors import TrainingError
+from stam_core.train.options import CONFIGS, PREPROCESSING
+from stam_core.train.start import take_space_from
 from stam_core.train.stores import open_stores
 from stam_core.train.whole_clips import begin_in_space, plain_products, waves
 
@@ -96,7 +101,7 @@ def test_a_stopped_training_ends_as_an_undisturbed_one(tmp_path, scheme, stage, 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_loss_falls(tmp_path, scheme, rendered):
     space_steps = 30 if scheme == "divided" else 10
-    options = tiny(tmp_path, scheme, space_steps=space_steps, joint_steps=30, ema=0.0)
+    options = tiny(tmp_path, scheme, space_steps=space_steps, joint_steps=80, ema=0.0)
     learn(options, rendered)
     lines = (options.work_folder / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
@@ -167,3 +172,88 @@ def test_the_shipped_size_fits(scheme):
     with torch.device("meta"):
         model = TimeSformer(CONFIGS[scheme])
     assert 2 * sum(value.numel() for value in model.state_dict().values()) < 12e6
+
+
+def picture_stage(folder: Path, **changes: int) -> Path:
+    """The file of a STAM as small as the models here, of random weights."""
+    torch.manual_seed(3)
+    sizes = {"time_depth": 1, "time_heads": 2, "time_feedforward": 32}
+    model = Stam(replace(CONFIG, **(SMALL | sizes | changes)))
+    path = folder / "stam.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(path, model, labels=LABELS, preprocessing=PREPROCESSING, recipe={})
+    return path
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_model_may_begin_with_the_spatial_stage_of_another(tmp_path, scheme, rendered):
+    stam = picture_stage(tmp_path / "from")
+    given = load_file(stam)
+    options = tiny(tmp_path, scheme, space_from=stam, space_steps=0, joint_steps=1, ema=0.0)
+    learn(options, rendered)
+    state = torch.load(options.work_folder / "joint.pt", weights_only=True)["modules"]
+    spatial = [name for name in given if name.startswith("spatial.")]
+    assert len(spatial) > 20
+    for name in spatial:
+        own = state[f"model.{name.removeprefix('spatial.')}"]
+        stem = name.startswith("spatial.patch_embed.")
+        assert torch.equal(own, given[name].float()) == stem, name  # the rest took a step
+        assert torch.allclose(own, given[name].float(), atol=2e-3), name
+
+
+def test_a_stam_may_begin_so_too(tmp_path):
+    stam = picture_stage(tmp_path)
+    given = load_file(stam)
+    begun = spatial_transformer(replace(CONFIG, **SMALL))
+    take_space_from(stam, begun)
+    for name, value in begun.state_dict().items():
+        assert torch.equal(value, given[f"spatial.{name}"].float()), name
+
+
+def test_a_spatial_stage_of_other_sizes_is_refused(tmp_path):
+    wide = picture_stage(tmp_path / "wide", width=64)
+    deep = picture_stage(tmp_path / "deep", depth=3)
+    model = TimeSformer(replace(CONFIGS["divided"], **SMALL))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for path in (wide, deep):
+        with pytest.raises(TrainingError, match=r"does not fit this model: .*--space-from"):
+            take_space_from(path, model)
+    whole = tmp_path / "whole.safetensors"
+    write_checkpoint(whole, model, labels=LABELS, preprocessing=PREPROCESSING, recipe={})
+    with pytest.raises(TrainingError, match=r"does not fit this model\. Take a checkpoint"):
+        take_space_from(whole, model)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_motion_is_asked_of_the_neighbouring_frames():
+    """A read-out that knows the answers loses nearly nothing; the same a frame late loses much."""
+    b, t, grid, side = 2, 5, 4, 64
+    rng = torch.Generator().manual_seed(0)
+    cells = torch.randint(grid, (b * t, len(JOINTS), 2), generator=rng)
+    joints = (cells + 0.5) * (side / grid)  # the centres of patches
+    truth = PoseTruth(
+        joints,
+        torch.zeros(b * t, len(JOINTS)),
+        torch.ones(b * t, len(JOINTS), dtype=torch.bool),
+        torch.ones(b * t, dtype=torch.bool),
+        torch.ones(b * t, grid * grid, 1),
+        torch.zeros(b * t, dtype=torch.long),
+    )
+    here = patch_targets(joints, side=side, grid=grid).view(b, t, len(JOINTS), grid * grid)
+
+    def knows(shift: int) -> torch.Tensor:
+        return 50.0 * here.roll(shift, dims=1).transpose(2, 3)  # [B,T,N,J]
+
+    heads = MotionHeads(2 * len(JOINTS))
+    for head, first in ((heads.before, 0), (heads.after, len(JOINTS))):
+        torch.nn.init.zeros_(head.bias)
+        torch.nn.init.zeros_(head.weight)
+        with torch.no_grad():
+            head.weight[:, first : first + len(JOINTS)] = torch.eye(len(JOINTS))
+    right, told = motion_loss(heads, torch.cat([knows(1), knows(-1)], dim=3), truth, side=side)
+    late, missed = motion_loss(heads, torch.cat([knows(0), knows(0)], dim=3), truth, side=side)
+    assert right.item() < 1e-6
+    assert told["next"] == 1.0
+    assert late.item() > 10
+    assert missed["next"] < 0.3

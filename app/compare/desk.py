@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cachetools import LRUCache
-
 from app import controls, payload, text
 from app.compare import payload as compare_payload
+from app.compare.judge import Judge, Judged
 from app.explained import Ask, without_idle_foil
 from app.visit import EMBEDDED
 from stam_core.actions.stored_truth import read_truth
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import EXPLAINERS, configure, methods_of
-from stam_core.explain.game import REMOVALS, FrameGame
-from stam_core.metrics.faithfulness import Band, Faithfulness, judge_frames, random_band
 from stam_core.metrics.score import ClipTruth, truth_figures
 from stam_core.metrics.truth import patch_shares
 from stam_core.models import MODELS
 from stam_core.render.comparison import on_scale, shared_scale
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from app.analysis import Analyst
     from app.compare.state import Pair
     from app.visit import Visit
     from stam_core import Engine
-    from stam_core.explain.game import Removal
     from stam_core.metrics.score_records import Figure
     from stam_core.types import Clip, Explanation, ModelInfo, Target
 
-BANDS_KEPT = 60  # curves of random orders, each 14 kB
 FIRST = ("rollout", "gradient-attention")  # shown first, where the registry has them
-Curves = tuple["NDArray[np.float64]", int]  # of a Band: its curves, and what they cost
 INSPECTED = ""  # in the list of clips: the one in the tab "Inspect"
 
 
@@ -69,8 +59,7 @@ class CompareDesk:
     def __init__(self, analyst: Analyst) -> None:
         """`analyst` has the models and the clips."""
         self._analyst = analyst
-        self._curves: LRUCache[tuple[Any, ...], Curves] = LRUCache(BANDS_KEPT)
-        self._lock = threading.Lock()
+        self._judge = Judge()
 
     def open(self, visit: Visit, pair: Pair) -> Iterator[CompareView]:
         """The tab comes into view: what "Inspect" shows, by two methods; nothing where it is known.
@@ -171,9 +160,9 @@ class CompareDesk:
             board=board,
         )
         found = [self._truth(side) for side in shown]
-        judged: list[Faithfulness | None] = []
+        judged: list[Judged] = []
         for side in shown:
-            judged.append(self._judged(side))
+            judged.append(self._judge.judge(side))
             worth = compare_payload.worth_payload(shown, judged, found)
             yield CompareView(board={**board, **worth, "working": len(judged) < len(shown)})
 
@@ -220,35 +209,6 @@ class CompareDesk:
         own = [side.model for side in pair.sides if side.model not in ready]
         names = dict.fromkeys([EMBEDDED, *ready, *own])
         return [(name, self._analyst.engines.info(name).title) for name in names]
-
-    def _judged(self, side: SideShown) -> Faithfulness | None:
-        """None where the method scores no frames."""
-        frames = side.explanation.frames
-        if frames is None:
-            return None
-        curves = {removal: self._random(side, removal) for removal in REMOVALS}
-        # The model is asked a little more, about the ranking itself.
-        with side.engine.subject(side.clip) as subject:
-            bands = {
-                removal: Band(FrameGame(subject, side.target, removal), *found)
-                for removal, found in curves.items()
-            }
-            return judge_frames(frames, bands)
-
-    def _random(self, side: SideShown, removal: Removal) -> Curves:
-        """Random orders of one clip; kept without the clip itself, which is 40 MB at ViT-B."""
-        weights = side.engine.report.sha256
-        key = (side.engine.info.name, weights, side.clip.digest, side.target, removal)
-        with self._lock:
-            known = self._curves.get(key)
-        if known is not None:
-            return known
-        # One removal at a time: the model is free for others in between.
-        with side.engine.subject(side.clip) as subject:
-            band = random_band(FrameGame(subject, side.target, removal))
-        with self._lock:
-            self._curves[key] = band.curves, band.evaluations
-        return band.curves, band.evaluations
 
     def _truth(self, side: SideShown) -> Mapping[str, Figure] | None:
         """None where the truth of the clip is not known."""

@@ -12,7 +12,7 @@ from stam_core.render.strip_data import method_title
 
 if TYPE_CHECKING:
     from app.compare.desk import SideShown
-    from stam_core.metrics.faithfulness import Faithfulness
+    from app.compare.judge import Judged
     from stam_core.metrics.score_records import Figure
     from stam_core.render.comparison import SharedScale
     from stam_core.types import Explanation
@@ -56,14 +56,14 @@ def agreement_sentences(left: SideShown, right: SideShown) -> list[str]:
 
 def worth_payload(
     sides: Sequence[SideShown],
-    judged: Sequence[Faithfulness | None],
+    judged: Sequence[Judged],
     found: Sequence[Mapping[str, Figure] | None],
 ) -> dict[str, Any]:
     """Faithfulness and truth, as far as they are measured; `judged` may be short."""
     groups = [
         {
             "title": text.COMPARE_FRAMES,
-            "help": text.COMPARE_FRAMES_HELP.format(orders=ORDERS),
+            "help": text.COMPARE_FRAMES_HELP.format(orders=_orders(judged)),
             "rows": _faithful_rows(sides, judged),
         }
     ]
@@ -74,23 +74,32 @@ def worth_payload(
     return {"groups": groups}
 
 
-def _faithful_rows(sides: Sequence[SideShown], judged: Sequence[Faithfulness | None]) -> list[Row]:
+def _faithful_rows(sides: Sequence[SideShown], judged: Sequence[Judged]) -> list[Row]:
     rows = []
     for removal, words in REMOVAL_WORDS.items():
         cells = []
-        for side, found in zip(sides, judged, strict=False):
-            if found is None:
-                cells.append("" if side.explanation.frames is not None else text.COMPARE_NO_FRAMES)
+        for one in judged:
+            if one.found is None:
+                dear = text.COMPARE_TOO_DEAR.format(passes=one.passes)
+                cells.append(dear if one.passes else text.COMPARE_NO_FRAMES)
                 continue
-            scores = found.removals[removal]
+            scores = one.found.removals[removal]
             z = "" if scores.z is None else f"z {scores.z:+.1f}, ".replace("-", "−")
             cells.append(z + text.COMPARE_VERDICTS[scores.verdict])
         cells += ["…"] * (len(sides) - len(cells))
         rows.append([words[0].upper() + words[1:], *cells])
-    flips = [text.COMPARE_FLIPS if found is not None and found.flips else "" for found in judged]
+    flips = [text.COMPARE_FLIPS if one.found and one.found.flips else "" for one in judged]
     if any(flips):
         rows.append(["", *flips, *[""] * (len(sides) - len(flips))])
     return rows
+
+
+def _orders(judged: Sequence[Judged]) -> str:
+    """How many random orders are the yardstick; both numbers where the sides differ."""
+    counts = [one.orders for one in judged if one.orders]
+    if len(set(counts)) > 1:
+        return text.COMPARE_TWO_NUMBERS.format(left=counts[0], right=counts[1])
+    return str(counts[0] if counts else ORDERS)
 
 
 def _truth(figures: Mapping[str, Figure] | None, name: str) -> str:

@@ -13,6 +13,7 @@ from app import text
 from app.backstage import Backstage
 from app.components import update
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
+from app.components.quick import FileButton
 from app.events import AT_ONCE, CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
 from app.frame_lab.state import Lab
 from app.guard import guarded, guarded_answer
@@ -41,7 +42,7 @@ class FrameLabTab:
     lab: gr.State
     explained: gr.State  # the question that the effects on the page answer; "": none
     strip: LabStrip
-    upload: gr.UploadButton
+    upload: FileButton
     answer: AnswerBars
     effects: EffectBars
     curves: DecisionCurves
@@ -76,7 +77,7 @@ def build_frame_lab_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab
             strip = LabStrip(
                 elem_id="lab-strip", clip={}, second={}, sources=[], words=text.LAB_WORDS
             )
-            upload = gr.UploadButton(
+            upload = FileButton(
                 text.LAB_SECOND_UPLOAD, file_types=CLIP_TYPES, size="sm", elem_id="lab-upload"
             )
         with gr.Column(scale=4, min_width=280, elem_classes="pane", elem_id="lab-answer-pane"):

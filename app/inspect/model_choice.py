@@ -44,7 +44,10 @@ class ModelDesk:
         Raises:
             UnknownNameError: there is no such model.
         """
-        return weights_at_hand(_known(name)) is not None
+        try:
+            return weights_at_hand(_known(name)) is not None
+        except WeightsError:  # the file of an embedded model was removed
+            return False
 
     def card(self, name: object) -> dict[str, Any]:
         """Source, size and licence of a model's weights, for the page.

@@ -11,6 +11,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.components import FactSheet
+from app.components.quick import FileButton
 from app.guard import guarded, user_fault, warn
 from app.visit import EMBEDDED, Visit
 
@@ -35,7 +36,7 @@ class ModelChoice:
     choice: gr.Dropdown
     summary: FactSheet
     facts: FactSheet
-    own: gr.UploadButton
+    own: FileButton
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ModelOffer:
     card: FactSheet
     download: gr.Button
     cancel: gr.Button
-    file: gr.UploadButton
+    file: FileButton
     path: gr.Textbox
     path_button: gr.Button
 
@@ -65,9 +66,7 @@ def build_model_choice() -> ModelChoice:
     summary = FactSheet(elem_id="model-summary")
     with gr.Accordion(text.MODEL_MORE, open=False, elem_id="more"):
         facts = FactSheet(elem_id="model-facts")
-        own = gr.UploadButton(
-            text.OWN_CHECKPOINT, file_types=[".safetensors"], size="sm", elem_id="own"
-        )
+        own = FileButton(text.OWN_CHECKPOINT, file_types=[".safetensors"], size="sm", elem_id="own")
     return ModelChoice(choice, summary, facts, own)
 
 
@@ -83,7 +82,7 @@ def build_model_offer(*, local: bool) -> ModelOffer:
             card = FactSheet(elem_id="card")
         with gr.Column(scale=2, min_width=260, elem_id="ways"):
             download = gr.Button(text.DOWNLOAD, variant="primary", size="md", elem_id="download")
-            file = gr.UploadButton(
+            file = FileButton(
                 text.FILE_UPLOAD.format(size=default_limits().max_upload_mib),
                 file_types=CHECKPOINT_TYPES,
                 size="md",

@@ -12,6 +12,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions, update
+from app.components.quick import FileButton
 from app.components.webcam import Webcam
 from app.events import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
 from app.guard import guarded, warn
@@ -40,7 +41,7 @@ class InspectTab:
     turns: Turns
     visit: gr.State
     examples: ExamplePicker
-    upload: gr.UploadButton
+    upload: FileButton
     camera: gr.Button
     webcam: Webcam
     predictions: Predictions
@@ -116,7 +117,7 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
                 },
             )
             with gr.Row(elem_id="sources"):
-                upload = gr.UploadButton(
+                upload = FileButton(
                     text.UPLOAD,
                     file_types=CLIP_TYPES,
                     variant="primary",

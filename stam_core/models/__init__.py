@@ -18,7 +18,7 @@ from stam_core.models.described import describe_model, is_described
 from stam_core.models.download import cached_file, fetch, is_url
 from stam_core.models.registry import (
     ASSETS,
-    stam_actions,
+    rendered_actions,
     stam_kinetics,
     timesformer_kinetics,
 )
@@ -30,7 +30,9 @@ from stam_core.types import ModelInfo, Progress
 _LOG = logging.getLogger(__name__)
 
 MODELS: dict[str, Callable[[], ModelInfo]] = {
-    "stam-actions": stam_actions,
+    "stam-actions": partial(rendered_actions, "stam-actions"),
+    "timesformer-actions": partial(rendered_actions, "timesformer-actions"),
+    "joint-actions": partial(rendered_actions, "joint-actions"),
     "stam-8": partial(stam_kinetics, 8),
     "stam-16": partial(stam_kinetics, 16),
     "stam-32": partial(stam_kinetics, 32),
@@ -81,7 +83,7 @@ def model_info(name: str) -> ModelInfo:
 
 
 def list_models() -> list[ModelInfo]:
-    """The facts about every model, the embedded one first; without one whose file is missing."""
+    """The facts about every model, the embedded ones first; without one whose file is missing."""
     infos = []
     for name in MODELS:
         try:

@@ -14,6 +14,19 @@ from stam_core.models.stam import StamConfig
 from stam_core.models.timesformer import TimeSformerConfig
 from stam_core.types import ModelInfo, Preprocessing, WeightsInfo
 
+# The models in `assets/`: title, and how their frames meet where that is not as STAM has it.
+_EMBEDDED = {
+    "stam-actions": ("STAM", ""),
+    "timesformer-actions": (
+        "TimeSformer (divided)",
+        "its patches see their own place in all frames, then their own frame; ",
+    ),
+    "joint-actions": (
+        "TimeSformer (joint)",
+        "its patches see each other across all frames at once; ",
+    ),
+}
+
 REFERENCE_FPS = 30.0  # in which the authors of TimeSformer count frames
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -120,13 +133,16 @@ def stam_kinetics(num_frames: int) -> ModelInfo:
 
 
 @cache
-def stam_actions() -> ModelInfo:
-    """The small STAM that comes with the project; its sizes and labels stand in its own file.
+def rendered_actions(name: str) -> ModelInfo:
+    """A small model that comes with the project; its sizes and labels stand in its own file.
+
+    Args:
+        name: a key of `_EMBEDDED`, and the file's name in `assets/`.
 
     Raises:
         WeightsError: The file is not there or does not describe itself.
     """
-    path = ASSETS / "stam-actions.safetensors"
+    path = ASSETS / f"{name}.safetensors"
     if not path.is_file():
         raise WeightsError(
             f"The embedded model's file assets/{path.name} is missing. "
@@ -134,13 +150,14 @@ def stam_actions() -> ModelInfo:
         )
     info = describe_model(path, read_metadata(path))
     names = ", ".join(info.labels)
+    title, frames_meet = _EMBEDDED[name]
     return replace(
         info,
-        name="stam-actions",
-        title="STAM, rendered actions (embedded)",
+        name=name,
+        title=f"{title}, rendered actions (embedded)",
         weights=replace(info.weights, licence="Apache-2.0", embedded=True),
         summary=(
-            f"Knows {len(info.labels)} actions of rendered people ({names}); "
+            f"Knows {len(info.labels)} actions of rendered people ({names}); {frames_meet}"
             "real-world video needs the Kinetics weights."
         ),
     )

@@ -23,8 +23,8 @@ from stam_core.train.files import check_writable, guarded, write_json
 from stam_core.train.loop import Figures
 from stam_core.train.options import PREPROCESSING, TrainOptions
 from stam_core.train.run import joined_run, plain
-from stam_core.train.start import take_space_from
 from stam_core.train.stages import train_joint, train_space
+from stam_core.train.start import take_space_from
 from stam_core.train.stores import Stores, open_stores
 from stam_core.train.time_stage import train_time
 from stam_core.train.whole_clips import begin_in_space, train_clips, train_frames

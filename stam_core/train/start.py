@@ -193,13 +193,11 @@ def take_space_from(path: Path, pictures: nn.Module) -> None:
         if name.startswith(prefix)
     }
     own = pictures.state_dict()
-    odd = sorted(
-        name for name in given if name not in own or own[name].shape != given[name].shape
-    )
+    odd = sorted(name for name in given if name not in own or own[name].shape != given[name].shape)
     if odd or not given:
         raise TrainingError(
             f"The spatial stage of {path.name!r} does not fit this model"
             f"{': ' if odd else ''}{', '.join(odd[:4])}. "
-            "Take a checkpoint that `train` wrote for rendered clips, or begin without --space-from."
+            "Take a checkpoint that `train` made of rendered clips, or leave out --space-from."
         )
     pictures.load_state_dict(given, strict=False)
