@@ -175,9 +175,10 @@ COMPARE_GONE = "The page asked for a clip that is not here. Choose one from the 
 # --- frame lab ---
 FRAME_LAB = "Frame lab"
 LAB_INTRO = (
-    "**Change the frames and watch the answer.** Each frame was summed up in one vector when the "
-    "clip was read; an edit runs only the small temporal transformer again, so what you see is "
-    "exact. It is also unusual for the model: it was trained on whole clips only."
+    "**Change the frames and watch the answer.** A STAM summed up each frame in one vector when "
+    "the clip was read, so an edit runs only its small temporal transformer again; other models "
+    "see the whole edited clip anew. Either way what you see is exact. It is also unusual for the "
+    "model: it was trained on whole clips only."
 )
 LAB_WORDS = {
     "waiting": "Open a clip in the tab “Inspect” first; its frames appear here.",
@@ -282,7 +283,7 @@ CURVE_WORDS = {
     "shuffles": "shuffled",
     "frozen": "frozen on one frame",
     "frame": "frame",
-    "waiting": "Appears when a clip is open.",
+    "waiting": "Appears once a clip is open and its frames are measured.",
     "probability": "probability",
     "difference": "difference of probabilities",
 }

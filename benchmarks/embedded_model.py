@@ -85,17 +85,28 @@ def accuracy(engine: Engine, clips: Embedded) -> dict[str, Any]:
     known = np.flatnonzero(targets >= 0)
     targets, embeddings = targets[known], clips.embeddings[torch.from_numpy(known)]
     logits = classify(engine, embeddings)
+    other = partners(labels)[targets]
+    paired = torch.from_numpy(np.flatnonzero(other >= 0))
+    figures = accuracy_of(logits, classify(engine, embeddings[paired].flip(1)), targets, labels)
+    return {"clips_of_unknown_actions": len(clips.actions) - len(targets), **figures}
+
+
+def accuracy_of(
+    logits: NDArray[np.float32],
+    backwards: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    labels: tuple[str, ...],
+) -> dict[str, Any]:
+    """What logits [n,K] are worth, and those of the time pairs' clips played backwards [m,K]."""
     ranks = (logits > logits[np.arange(len(targets)), targets][:, None]).sum(axis=1)
     other = partners(labels)[targets]
-    paired = np.flatnonzero(other >= 0)
-    backwards = classify(engine, embeddings[torch.from_numpy(paired)].flip(1)).argmax(axis=1)
+    right_backwards = backwards.argmax(axis=1) == other[other >= 0]
     return {
         "clips": len(targets),
-        "clips_of_unknown_actions": len(clips.actions) - len(targets),
         "top1": share(ranks == 0),
         "top5": share(ranks < 5),
-        "reversed_pairs": share(backwards == other[paired]),
-        "reversed_clips": len(paired),
+        "reversed_pairs": share(right_backwards),
+        "reversed_clips": len(right_backwards),
         "per_class": {
             labels[k]: {
                 "top1": share((ranks == 0)[targets == k]),

@@ -10,11 +10,11 @@ Figures = dict[str, Any]
 
 def tables(figures: Figures) -> str:
     """All tables, one after another."""
-    parts = [_accuracy(figures), _order(figures["order"])]
+    parts = [accuracy_table(figures), _order(figures["order"])]
     if "truth" in figures:
-        parts.append(_truth(figures["truth"]))
+        parts.append(truth_table(figures["truth"]))
     if "real" in figures:
-        parts.append(_real(figures["real"]))
+        parts.append(real_table(figures["real"]))
     seconds = ", ".join(f"{name} {value:g} s" for name, value in figures["seconds"].items())
     return "\n\n".join([*parts, f"Took: {seconds}."])
 
@@ -29,7 +29,8 @@ def _percent(share: float | None) -> str:
     return "none" if share is None else f"{100 * share:.1f} %"
 
 
-def _accuracy(figures: Figures) -> str:
+def accuracy_table(figures: Figures) -> str:
+    """Accuracy, size and work of one model."""
     found, size = figures["accuracy"], figures["size"]
     weakest = sorted(found["per_class"].items(), key=lambda entry: entry[1]["top1"])
     bytes_said = "unknown" if size["file_bytes"] is None else f"{size['file_bytes'] / 1e6:.2f} MB"
@@ -47,16 +48,19 @@ def _accuracy(figures: Figures) -> str:
         ),
         ("file", bytes_said),
         ("parameters", f"{size['parameters']:,}"),
-        (
-            "work",
-            f"{size['gmacs']:.2f} GMAC a clip, {size['gmacs_temporal_stage']:.4f} of it over time",
-        ),
+        ("work", _work(size)),
     ]
-    if found["clips_of_unknown_actions"]:
+    if found.get("clips_of_unknown_actions"):
         rows.append(
             ("clips of actions that it does not know", f"{found['clips_of_unknown_actions']:,}")
         )
     return f"### {figures['model']}, seed {figures['seed']}\n\n" + _table(("", ""), rows)
+
+
+def _work(size: Figures) -> str:
+    said = f"{size['gmacs']:.2f} GMAC a clip"
+    over_time = size.get("gmacs_temporal_stage")
+    return said if over_time is None else f"{said}, {over_time:.4f} of it over time"
 
 
 def _each(pairs: Iterable[tuple[str, str]]) -> str:
@@ -83,7 +87,8 @@ def _order(rows: list[Figures]) -> str:
     return f"### Does time matter?\n\n{_table(head, body)}\n\n{note}"
 
 
-def _truth(rows: list[Figures]) -> str:
+def truth_table(rows: list[Figures]) -> str:
+    """What its maps find."""
     head = ("score", "method", "mean [95 %]", "random [95 %]", "z", "another clip's truth", "clips")
     body = [
         (
@@ -100,7 +105,8 @@ def _truth(rows: list[Figures]) -> str:
     return f"### What its maps find\n\n{_table(head, body)}"
 
 
-def _real(real: Figures) -> str:
+def real_table(real: Figures) -> str:
+    """Its answers for clips of real people."""
     head = ("real clips", "top-1", "top-3", "top-1, mean over files", "rows", "files")
     groups = {name.replace("_", " "): real[name] for name in ("all", "whole_clips", "spans")}
     body = [
