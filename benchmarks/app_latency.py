@@ -61,11 +61,18 @@ PATCH_TO_DRAWN = """(frame) => new Promise((resolve) => {
   canvas.dispatchEvent(new PointerEvent("pointerdown",
     { clientX: box.left + 9 + frame, clientY: box.top + 9, button: 0, bubbles: true }));
 })"""
+# The times at which the page draws, until it is left.
+COUNT_FRAMES = """() => {
+  const stamps = (window.benchmarkStamps = []);
+  const draw = (now) => { stamps.push(now); requestAnimationFrame(draw); };
+  requestAnimationFrame(draw);
+}"""
 LIMITS = {
     "first_page_seconds": 8.0,
     "click_to_drawn_seconds": 1.0,
     "edit_to_drawn_seconds": 0.1,
     "lesson_click_to_drawn_seconds": 0.1,
+    "hover_pictures_per_second": 60.0,
 }
 
 
@@ -137,6 +144,19 @@ def lesson_clicks_to_drawn(page: Page, address: str, count: int = 15) -> list[fl
     return [page.evaluate(PATCH_TO_DRAWN, frame) / 1000 for frame in range(count)]
 
 
+def hover_rate(page: Page, selector: str, seconds: float = 3.0) -> float:
+    """Pictures per second that the page draws while the mouse wanders over what is selected."""
+    boxes = [box for part in page.locator(selector).all()[:8] if (box := part.bounding_box())]
+    page.evaluate(COUNT_FRAMES)
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        for box in boxes:
+            for share in (0.2, 0.5, 0.8):
+                page.mouse.move(box["x"] + share * box["width"], box["y"] + share * box["height"])
+    stamps: list[float] = page.evaluate("window.benchmarkStamps")  # milliseconds
+    return 1000.0 * (len(stamps) - 1) / (stamps[-1] - stamps[0])
+
+
 def in_python(clips: list[Path]) -> list[float]:
     """Seconds to decode and predict each clip without the app."""
     engine = Engine()
@@ -160,6 +180,11 @@ def measure(browser: Browser, clips: list[Path], folder: Path) -> dict[str, obje
         drawn = [click_to_drawn(page, clip) for clip in clips[1:]]
         edits = edits_to_drawn(page)
         lessons = lesson_clicks_to_drawn(page, address)
+        lesson_rate = hover_rate(page, ".lesson section[data-number='2'] .frames canvas")
+        page.goto(address)
+        page.wait_for_selector(SHOWN, timeout=60_000)
+        page.wait_for_timeout(2_000)
+        strip_rate = hover_rate(page, "#strip .strip canvas")
     plain = in_python(clips)[1:]
     return {
         "start_to_first_page_seconds": serving,
@@ -168,6 +193,7 @@ def measure(browser: Browser, clips: list[Path], folder: Path) -> dict[str, obje
         "decode_and_predict_seconds": plain,
         "edit_to_drawn_seconds": statistics.median(edits),
         "lesson_click_to_drawn_seconds": statistics.median(lessons),
+        "hover_pictures_per_second": {"strip": strip_rate, "lesson": lesson_rate},
         "ratio": statistics.median(drawn) / statistics.median(plain),
         "limits": LIMITS,
     }
