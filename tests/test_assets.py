@@ -38,3 +38,30 @@ def test_a_time_pair_played_backwards_becomes_the_other_action(engine):
     clip = engine.open(EXAMPLES / "sit-down.mp4")
     backwards = engine.edit(clip, frames=list(range(15, -1, -1)))
     assert backwards.top(1)[0][0] == "stand up"
+
+
+@pytest.fixture(scope="module", params=["timesformer-actions", "joint-actions"])
+def whole(request):
+    return Engine(request.param, device="cpu", dtype="float32")
+
+
+def test_models_that_take_a_clip_whole_are_small_and_of_the_same_actions(whole, engine):
+    assert whole.info.scheme == {"timesformer-actions": "divided"}.get(whole.info.name, "joint")
+    assert whole.info.labels == engine.info.labels
+    assert whole.info.weights.embedded
+    assert whole.info.weights.n_bytes < 12_000_000
+    assert "joint" in whole.info.title or "divided" in whole.info.title
+
+
+def test_they_know_most_of_the_examples(whole):
+    right = [
+        whole.predict(whole.open(EXAMPLES / entry["file"])).top(1)[0][0] == entry["label"]
+        for entry in LISTED
+    ]
+    assert sum(right) >= 6, right
+
+
+def test_their_frames_can_be_edited_too(whole):
+    clip = whole.open(EXAMPLES / "sit-down.mp4")
+    backwards = whole.edit(clip, frames=list(range(15, -1, -1)))
+    assert backwards.top(1)[0][0] == "stand up"

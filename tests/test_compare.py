@@ -370,6 +370,23 @@ def test_only_methods_that_score_places_are_compared() -> None:
         assert EXPLAINERS[name].info.outputs & {"frames", "patches"}
 
 
+def test_a_stam_and_a_timesformer_stand_side_by_side(
+    analyst: Analyst, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.compare.judge._WHOLE_MACS", 1.0)  # random orders: see below
+    pair = compared(analyst, visit)
+    panel = analyst.compare._panel(pair, pair.sides[1], "Right")
+    chosen = send(panel, choice="rollout", model="timesformer-actions")
+    *_, view = analyst.compare.adjust(pair, 1, chosen)
+    board = last_board([view])
+    titles = [title for _, title in analyst.compare._models(pair)]
+    assert "TimeSformer (divided), rendered actions (embedded)" in titles
+    assert not board["working"]
+    rows = board["groups"][0]["rows"]
+    assert "random" in rows[0][1]
+    assert "whole passes" in rows[0][2]
+
+
 # --- what a ranking is worth, where each question is a whole pass ---
 
 
