@@ -31,7 +31,7 @@ from app.serving.service import close_decoders, doors, stop
 from app.serving.settings import ServiceSettings
 from app.serving.temporary import TemporaryFolder
 from app.session import LEFT_SECONDS, Sources
-from app.ui import build_page
+from app.ui import _free_when_closed, build_page
 from stam_core.errors import ParameterError, VideoError
 from stam_core.types import Explanation
 from tests.conftest import ROOT
@@ -119,13 +119,15 @@ def front(tmp_path: Path) -> Iterator[Any]:
     """Opens small pages as the app opens its own; (client, backstage, jobs, page) of each."""
     opened: list[gr.Blocks] = []
 
-    def open_page(auth: Any = None) -> Any:
+    def open_page(auth: Any = None, *, frees: bool = False) -> Any:
+        backstage, all_jobs = Backstage(), Jobs(60)
         with gr.Blocks(analytics_enabled=False) as page:
             gr.Markdown("hello")
+            if frees:
+                _free_when_closed(page, backstage)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        backstage, all_jobs = Backstage(), Jobs(60)
         page.queue(max_size=7)
         page.launch(
             prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=port,
@@ -493,6 +495,24 @@ def test_a_closed_page_is_told_to_the_sources_by_gradios_own_hook() -> None:
     assert not event.queue
     event.fn(gr.Request(session_hash="me"))
     assert left == ["me"]
+
+
+def test_a_page_whose_connection_ends_is_told_to_the_sources(front: Any) -> None:
+    """As a browser does it: each page holds one connection for as long as it is open."""
+    app = front(frees=True)
+    left: list[str] = []
+    app.backstage.__dict__["_analyst"] = SimpleNamespace(sources=SimpleNamespace(leave=left.append))
+    with (
+        app.client.stream("GET", "/gradio_api/heartbeat/staying") as staying,
+        app.client.stream("GET", "/gradio_api/heartbeat/leaving") as leaving,
+    ):
+        beats = [page.iter_lines() for page in (staying, leaving)]  # to drop one ends its stream
+        assert all("ALIVE" in next(lines) for lines in beats)
+        leaving.close()
+        end = time.monotonic() + 60
+        while not left and time.monotonic() < end:
+            time.sleep(0.05)
+        assert left == ["leaving"]
 
 
 def test_who_comes_back_in_time_keeps_the_clip(tmp_path: Path) -> None:
