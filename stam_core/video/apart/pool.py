@@ -207,9 +207,11 @@ class DecoderPool:
             worker = self._take()
             worker.wait_until_ready(cancel)
             yield worker
+        # Whatever it is, Ctrl-C included: an answer may still be on its way, which the next caller
+        # would take for its own. The error goes on its way.
         except BaseException:
             if worker is not None:
-                worker.spent = True  # somebody's answer may still be on its way
+                worker.spent = True
             raise
         finally:
             if worker is not None:
