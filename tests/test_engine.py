@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 from stam_core import Engine, StamError
 from stam_core.device import has_native_bfloat16, pick_device, pick_dtype
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
+from stam_core.explain import EXPLAINERS
+from stam_core.gather import gather_evidence
 from stam_core.models.described import metadata_of
 from stam_core.video.encode import write_mp4
 from tests.test_explain import INFO
@@ -67,6 +69,20 @@ def test_one_pass_answers_prediction_and_explanations(engine, frames, monkeypatc
     assert len(passes) == 1
     engine.explain(clip, head_fusion="max")
     assert len(passes) == 2
+
+
+def test_evidence_names_the_methods_of_its_scores(engine, frames):
+    clip = engine.open(frames)
+    bare = gather_evidence(engine, clip, clip_name="a clip")
+    assert (bare.explanation, bare.method_title, bare.caveat, bare.bars_title) == (None, "", "", "")
+    heat, bars = (engine.explain(clip, method=name) for name in ("rollout", "leave-one-out"))
+    whole = gather_evidence(engine, clip, clip_name="a clip", explanation=heat, bars=bars)
+    assert (whole.clip_name, whole.explanation, whole.bars) == ("a clip", heat, bars)
+    assert whole.method_title == EXPLAINERS["rollout"].info.title
+    assert whole.caveat == EXPLAINERS["rollout"].info.caveat
+    assert whole.bars_title == EXPLAINERS["leave-one-out"].info.title
+    assert whole.crop_box == engine.crop_box(clip)
+    np.testing.assert_array_equal(whole.prediction.logits, engine.predict(clip).logits)
 
 
 def test_an_edit_is_exactly_the_edited_clip(engine, frames):

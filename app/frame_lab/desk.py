@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -176,12 +176,16 @@ class LabDesk:
             )
 
         quick, slow = names[:-1], names[-1]
-        for name in quick:
-            found[name] = self._whole(engine, clip, lab, name)
-            if not alive():
+        for name in quick:  # within a second, unless each question is a pass of the whole model
+            for explanation in self._growing(engine, clip, lab, name, alive):
+                found[name] = explanation
+                if explanation.done < 1:
+                    yield view("running")
+            if found[name].done < 1 or not alive():
+                yield view("stopped")
                 return
         yield view("running")
-        yield from self._curves(engine, clip, lab)
+        yield from self._curves(engine, clip, lab, alive)
         if SUFFICIENT in EXPLAINERS and lab.target is None and alive():
             for found_set in self._growing(engine, clip, lab, SUFFICIENT, alive):
                 sufficient = found_set if found_set.done >= 1 else None
@@ -190,30 +194,33 @@ class LabDesk:
             yield view("running")
         yield view("done" if slow in found and found[slow].done >= 1 else "stopped")
 
-    def _curves(self, engine: Engine, clip: Clip, lab: Lab) -> Iterator[LabView]:
-        curves = [
-            self._whole(engine, clip, lab, name, scale="probability")
-            if name in EXPLAINERS
-            else None
-            for name in (DECISION, ORDER)
-        ]
-        if any(curve is not None for curve in curves):
-            foil = lab.foil is not None
-            yield LabView(curves=lab_payload.curves_payload(clip, *curves, foil=foil))
+    def _curves(self, engine: Engine, clip: Clip, lab: Lab, alive: Alive) -> Iterator[LabView]:
+        """Each curve once it is whole, both at once where they take no time."""
+        whole: dict[str, Explanation] = {}
+        shown = 0
+        for name in (DECISION, ORDER):
+            for part in self._growing(engine, clip, lab, name, alive, scale="probability"):
+                if part.done >= 1:
+                    whole[name] = part
+                elif len(whole) > shown:
+                    shown = len(whole)
+                    yield self._curves_view(clip, lab, whole)
+            if name not in whole or not alive():
+                return
+        yield self._curves_view(clip, lab, whole)
 
-    def _whole(
-        self, engine: Engine, clip: Clip, lab: Lab, name: str, **settings: object
-    ) -> Explanation:
-        *_, last = self._stream(engine, clip, lab, name, **settings)
-        return last
+    def _curves_view(self, clip: Clip, lab: Lab, whole: Mapping[str, Explanation]) -> LabView:
+        foil = lab.foil is not None
+        curves = whole.get(DECISION), whole.get(ORDER)
+        return LabView(curves=lab_payload.curves_payload(clip, *curves, foil=foil))
 
     def _growing(
-        self, engine: Engine, clip: Clip, lab: Lab, name: str, alive: Alive
+        self, engine: Engine, clip: Clip, lab: Lab, name: str, alive: Alive, **settings: object
     ) -> Iterator[Explanation]:
         """Partial answers, not more often than the page can use; the last one there was always."""
         told = 0.0
         held: Explanation | None = None
-        stream = self._stream(engine, clip, lab, name)
+        stream = self._stream(engine, clip, lab, name, **settings)
         for explanation in stream:
             now = time.monotonic()
             if now - told >= BETWEEN_PARTS_SECONDS or explanation.done >= 1:
@@ -221,7 +228,7 @@ class LabDesk:
                 yield explanation
             else:
                 held = explanation
-            if not alive():
+            if explanation.done < 1 and not alive():
                 break
             time.sleep(GAP_SECONDS)
         if held is not None:

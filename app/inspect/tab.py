@@ -20,6 +20,7 @@ from app.inspect.model_part import (
     Changes,
     ModelChoice,
     ModelHandlers,
+    ModelOffer,
     build_model_choice,
     build_model_offer,
 )
@@ -35,15 +36,22 @@ NO_EXAMPLE = ""  # gradio takes None in an update for "as before"
 
 
 @dataclass(frozen=True)
+class ClipSources:
+    """Where a clip may come from: the examples, a file, the camera."""
+
+    examples: ExamplePicker
+    upload: FileButton
+    camera: gr.Button
+    webcam: Webcam
+
+
+@dataclass(frozen=True)
 class InspectTab:
     """The parts of the tab that handlers write to."""
 
     turns: Turns
     visit: gr.State
-    examples: ExamplePicker
-    upload: FileButton
-    camera: gr.Button
-    webcam: Webcam
+    sources: ClipSources
     predictions: Predictions
     strip: FrameStrip
     heat: ParameterPanel
@@ -82,7 +90,8 @@ class InspectTab:
     def shown(self) -> list[Any]:
         """Everything a new clip or model can change."""
         return [
-            self.visit, self.examples, self.upload, self.webcam, self.predictions, self.strip,
+            self.visit, self.sources.examples, self.sources.upload, self.sources.webcam,
+            self.predictions, self.strip,
             self.heat, self.bars, self.sampling, self.model.choice,
             self.model.summary,
             self.model.facts,
@@ -97,35 +106,10 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
         backstage: has the core.
         local: the page is served to this computer only, so that a path on it may be typed in.
     """
-    from stam_core.limits import default_limits  # the page is laid out before the core is loaded
-
-    limits = default_limits()
     visit = gr.State(Visit())
     with gr.Row(equal_height=True):
         with gr.Column(scale=5, min_width=300, elem_classes="pane", elem_id="clip-card"):
-            examples = ExamplePicker(
-                elem_id="examples",
-                chosen=NO_EXAMPLE,
-                drop_on="#clip-card",
-                drop_into="#sources",
-                words={
-                    "title": text.EXAMPLES,
-                    "none": text.NO_EXAMPLES,
-                    "drop": text.DROP.format(
-                        size=limits.max_upload_mib, hours=round(limits.max_seconds / 3600, 1)
-                    ),
-                },
-            )
-            with gr.Row(elem_id="sources"):
-                upload = FileButton(
-                    text.UPLOAD,
-                    file_types=CLIP_TYPES,
-                    variant="primary",
-                    size="md",
-                    elem_id="upload",
-                )
-                camera = gr.Button(text.WEBCAM, size="md", elem_id="camera")
-            webcam = Webcam(label=text.WEBCAM_VIDEO, elem_id="webcam", height=320, visible=False)
+            sources = build_clip_sources()
         with gr.Column(scale=4, min_width=280, elem_classes="pane"):
             predictions = Predictions(
                 elem_id="predictions",
@@ -144,20 +128,46 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
     take = build_take_away()
     with gr.Accordion(text.ABOUT_TITLE, open=False, elem_id="about"):
         gr.Markdown(text.ABOUT)
-    tab = InspectTab(
-        Turns(), visit, examples, upload, camera, webcam, predictions, strip, heat, bars, sampling,
-        model, take,
-    )  # fmt: skip
-    take.wire(visit, backstage)
+    tab = InspectTab(Turns(), visit, sources, predictions, strip, heat, bars, sampling, model, take)
+    _wire(tab, offer, backstage)
+    return tab
+
+
+def build_clip_sources() -> ClipSources:
+    """Lay out the parts through which a clip comes."""
+    from stam_core.limits import default_limits  # the page is laid out before the core is loaded
+
+    limits = default_limits()
+    hours = round(limits.max_seconds / 3600, 1)
+    examples = ExamplePicker(
+        elem_id="examples",
+        chosen=NO_EXAMPLE,
+        drop_on="#clip-card",
+        drop_into="#sources",
+        words={
+            "title": text.EXAMPLES,
+            "none": text.NO_EXAMPLES,
+            "drop": text.DROP.format(size=limits.max_upload_mib, hours=hours),
+        },
+    )
+    with gr.Row(elem_id="sources"):
+        upload = FileButton(
+            text.UPLOAD, file_types=CLIP_TYPES, variant="primary", size="md", elem_id="upload"
+        )
+        camera = gr.Button(text.WEBCAM, size="md", elem_id="camera")
+    webcam = Webcam(label=text.WEBCAM_VIDEO, elem_id="webcam", height=320, visible=False)
+    return ClipSources(examples, upload, camera, webcam)
+
+
+def _wire(tab: InspectTab, offer: ModelOffer, backstage: Backstage) -> None:
+    tab.take.wire(tab.visit, backstage)
     _wire_clips(tab, backstage)
     _wire_panels(tab, backstage)
-    ModelHandlers(
-        model,
-        offer,
-        backstage,
-        lambda now, request: _shown(tab, backstage, now, tab.begin(request)),
-    ).wire(visit, tab.shown)
-    return tab
+
+    def show(visit: Visit, request: gr.Request) -> Iterator[Changes]:
+        return _shown(tab, backstage, visit, tab.begin(request))
+
+    ModelHandlers(tab.model, offer, backstage, show).wire(tab.visit, tab.shown)
 
 
 def _panel(elem_id: str, words: dict[str, str] = text.PANEL_WORDS) -> ParameterPanel:
@@ -177,7 +187,7 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
         if visit.model != Visit().model:
             yield {tab.model.choice: gr.update(value=visit.model)}
         name = analyst.example_name(visit)
-        yield {tab.examples: update(value=cards, chosen=name or NO_EXAMPLE)}
+        yield {tab.sources.examples: update(value=cards, chosen=name or NO_EXAMPLE)}
         if name is not None:
             yield from _shown(tab, backstage, visit, turn)
         for note in notes:
@@ -198,7 +208,7 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         turn = tab.begin(request, event)
         name = event_data(event).get("name")
         visit = backstage.analyst.example(visit, name)
-        chosen = {tab.examples: update(chosen=name)}
+        chosen = {tab.sources.examples: update(chosen=name)}
         if turn.is_wanted():
             yield chosen
         # Once more with what is shown: another handler's word may have come between.
@@ -210,12 +220,12 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
             return
         turn = tab.begin(request)
         # The button empties at once: the same file can be chosen again, whatever becomes of it.
-        yield {tab.upload: None}
+        yield {tab.sources.upload: None}
         visit = backstage.analyst.upload(
             visit, path, Path(path).name[:NAME_LENGTH], str(request.session_hash)
         )
         for changes in _shown(tab, backstage, visit, turn):
-            yield {tab.examples: update(chosen=NO_EXAMPLE), **changes}
+            yield {tab.sources.examples: update(chosen=NO_EXAMPLE), **changes}
 
     def record(visit: Visit, path: str | None, request: gr.Request) -> Iterator[Changes]:
         if path is None:
@@ -224,18 +234,20 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         visit = backstage.analyst.upload(visit, path, text.RECORDING, str(request.session_hash))
         for changes in _shown(tab, backstage, visit, turn):
             yield {
-                tab.examples: update(chosen=NO_EXAMPLE),
-                tab.webcam: gr.update(value=None, visible=False),
+                tab.sources.examples: update(chosen=NO_EXAMPLE),
+                tab.sources.webcam: gr.update(value=None, visible=False),
                 **changes,
             }
 
-    tab.camera.click(
-        lambda: gr.update(visible=True), None, tab.webcam,
+    sources, shown = tab.sources, tab.shown
+    sources.camera.click(
+        lambda: gr.update(visible=True), None, sources.webcam,
         queue=False, api_visibility="private", show_progress="hidden",
     )  # fmt: skip
-    tab.examples.pick(guarded(pick), [tab.visit], tab.shown, **MODEL_QUEUE)
-    tab.upload.upload(guarded(upload), [tab.visit, tab.upload], tab.shown, **MODEL_QUEUE)
-    tab.webcam.stop_recording(guarded(record), [tab.visit, tab.webcam], tab.shown, **MODEL_QUEUE)
+    sent, recorded = [tab.visit, sources.upload], [tab.visit, sources.webcam]
+    sources.examples.pick(guarded(pick), [tab.visit], shown, **MODEL_QUEUE)
+    sources.upload.upload(guarded(upload), sent, shown, **MODEL_QUEUE)
+    sources.webcam.stop_recording(guarded(record), recorded, shown, **MODEL_QUEUE)
 
 
 def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:

@@ -15,7 +15,7 @@ from app.inspect.links import read_methods, write_link
 from app.visit import EMBEDDED, Visit
 from stam_core.cli.output import safe_stem
 from stam_core.errors import ParameterError, StamError
-from stam_core.explain import EXPLAINERS
+from stam_core.gather import gather_evidence
 from stam_core.models import MODELS
 from stam_core.render.evidence import Evidence
 from stam_core.render.figures import render_strip, save_figure
@@ -95,19 +95,9 @@ class TakeDesk:
         """
         engine, clip = self._analyst.opened(visit)
         heat, bars = (self._analyst.explained.get(engine, clip, ask) for ask in asks(visit))
-        about = EXPLAINERS[visit.heat].info
-        return engine, Evidence(
-            clip_name=self._analyst.sources.get(visit.source).name,
-            clip=clip,
-            model=engine.info,
-            prediction=engine.predict(clip),
-            crop_box=engine.crop_box(clip),
-            explanation=heat,
-            method_title=about.title,
-            caveat=about.caveat,
-            bars=bars,
-            bars_title=EXPLAINERS[visit.bars].info.title,
-        )
+        name = self._analyst.sources.get(visit.source).name
+        evidence = gather_evidence(engine, clip, clip_name=name, explanation=heat, bars=bars)
+        return engine, evidence
 
     def _question(self, visit: Visit) -> Question:
         """What Python or the command line must be asked to give the heat map again."""

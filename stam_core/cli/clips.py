@@ -28,6 +28,7 @@ from stam_core.engine import Engine
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.base import EVERY_SCHEME
+from stam_core.gather import gather_evidence
 from stam_core.render.evidence import Evidence, HeatStyle
 from stam_core.render.figures import render_strip, save_figure
 from stam_core.render.film import FILM_FPS, render_film, write_gif
@@ -79,8 +80,7 @@ def run_predict(options: argparse.Namespace) -> int:
             say_clip(path, clip, engine.info.title)
             say_predictions(best)
         if out is not None:
-            box = engine.crop_box(clip)
-            evidence = Evidence(path, clip, engine.info, prediction, box)
+            evidence = gather_evidence(engine, clip, clip_name=path)
             _write_results(out, evidence, HeatStyle(), engine, options, quiet=options.json)
 
     return _each_clip(options, work)
@@ -117,16 +117,7 @@ def run_explain(options: argparse.Namespace) -> int:
         explanation = engine.explain(
             clip, method=about.name, target=target, foil=foil, **parameters
         )
-        evidence = Evidence(
-            clip_name=path,
-            clip=clip,
-            model=engine.info,
-            prediction=engine.predict(clip),
-            crop_box=engine.crop_box(clip),
-            explanation=explanation,
-            method_title=about.title,
-            caveat=about.caveat,
-        )
+        evidence = gather_evidence(engine, clip, clip_name=path, explanation=explanation)
         progress.clear()
         if not options.json:
             say_clip(path, clip, engine.info.title)

@@ -123,9 +123,9 @@ class Explainer:
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
         """Partial scores, better and better, the final ones last.
 
-        A method writes `scores`, or this where its answer can grow. Between two of them the model
-        must be as it was, without hooks or gradients: others may ask it in the meantime, and
-        nobody may ask on.
+        A method writes `scores`, or this where its answer can grow; what means nothing before it is
+        whole may be missing from the parts. Between two of them the model must be as it was,
+        without hooks or gradients: others may ask it in the meantime, and nobody may ask on.
         """
         yield self.scores(subject, target)
 

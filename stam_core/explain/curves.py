@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,17 +40,23 @@ class DecisionCurve(FrameMethod):
         ),
     )
 
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
+    def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
         """Series prefix, suffix [T+1] and depth [L], each with its lead over the other classes.
 
-        Details prefix_decided, suffix_decided and depth_decided: the fewest frames, or the first
-        layer (from 1), from which on the target stays on top; absent where it is not in the end.
+        They come with the last step: part of a curve could be read as the whole. Details
+        prefix_decided, suffix_decided and depth_decided: the fewest frames, or the first layer
+        (from 1), from which on the target stays on top; absent where it is not in the end.
         """
         game = self.game(subject, target)
         n = game.num_frames
         count, frame = torch.arange(n + 1)[:, None], torch.arange(n)
         kept = torch.cat([frame < count, frame >= n - count])  # [2(T+1),T]
-        values, leads = game.values_and_leads(kept)
+        found = []
+        for some, done in game.in_steps(kept):
+            found.append(torch.stack(game.values_and_leads(some)))
+            if done < 1:
+                yield Scores(done=done)
+        values, leads = torch.cat(found, dim=1)  # [2(T+1)] each
         prefix, suffix = torch.split(values, n + 1)
         prefix_lead, suffix_lead = torch.split(leads, n + 1)
         series = {
@@ -63,7 +70,7 @@ class DecisionCurve(FrameMethod):
             layer = since_when(series["depth_lead"])
             decided["depth"] = None if layer is None else layer + 1
         details = {f"{name}_decided": float(at) for name, at in decided.items() if at is not None}
-        return Scores(series=series, details=details)
+        yield Scores(series=series, details=details)
 
 
 def since_when(lead: torch.Tensor) -> int | None:

@@ -116,6 +116,16 @@ class FrameGame:
         least = 16 if self.subject.embeds_frames else 1
         return max(least, int(_STEP_MACS / self.macs_per_subset))
 
+    def in_steps(self, rows: torch.Tensor) -> Iterator[tuple[torch.Tensor, float]]:
+        """Subsets or orders [M,...], `subsets_per_step` at a time, and the share up to their end.
+
+        For methods that stream: between two steps the model is free for others.
+        """
+        seen = 0
+        for some in torch.split(rows, self.subsets_per_step):
+            seen += len(some)
+            yield some, seen / len(rows)
+
     def read(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits [M,K] -> values [M]."""
         return self.target.of(logits if self.scale == "logit" else logits.softmax(dim=-1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -66,15 +67,18 @@ class LeaveOneOut(FrameMethod):
         ),
     )
 
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Frames [T], signed; above 0 the frame speaks for the target."""
+    def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
+        """Frames [T], signed; above 0 the frame speaks for the target. 0 before its turn comes."""
         game = self.game(subject, target)
         n = game.num_frames
-        values = game.values(torch.cat([all_but(n, torch.arange(n)), all_but(n)]))  # [T+1]
-        return Scores(
-            frames=values[-1] - values[:-1],
-            details={"v_all": float(values[-1]), "evaluations": n + 1},
-        )
+        kept = torch.cat([all_but(n), all_but(n, torch.arange(n))])
+        values = torch.empty(0)
+        for some, done in game.in_steps(kept):
+            values = torch.cat([values, game.values(some)])
+            frames = torch.zeros(n)
+            frames[: len(values) - 1] = values[0] - values[1:]
+            details = {"v_all": float(values[0]), "evaluations": len(values)}
+            yield Scores(frames=frames, details=details, done=done)
 
 
 @dataclass(frozen=True)
@@ -99,19 +103,27 @@ class Interactions(FrameMethod):
         ),
     )
 
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Pairs [T,T], symmetric with a zero diagonal; < 0 redundant, > 0 synergistic."""
+    def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
+        """Pairs [T,T], symmetric with a zero diagonal; < 0 redundant, > 0 synergistic.
+
+        They come with the last step: each rests on four answers.
+        """
         game = self.game(subject, target)
         n = game.num_frames
         first, second = torch.triu_indices(n, n, offset=1)
         every = torch.arange(n)
         kept = torch.cat([all_but(n), all_but(n, every), all_but(n, first, second)])
-        values = game.values(kept).double()
+        found = []
+        for some, done in game.in_steps(kept):
+            found.append(game.values(some))
+            if done < 1:
+                yield Scores(done=done)
+        values = torch.cat(found).double()
         v_all, without, without_both = values[0], values[1 : 1 + n], values[1 + n :]
         pairs = torch.zeros(n, n, dtype=torch.float64)
         pairs[first, second] = v_all - without[first] - without[second] + without_both
         upper = pairs[first, second]
-        return Scores(
+        yield Scores(
             pairs=pairs + pairs.T,
             details={
                 "v_all": float(v_all),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
@@ -48,8 +49,8 @@ class OrderReliance(Explainer):
         ),
     )
 
-    def scores(self, subject: Subject, target: Target | None) -> Scores:
-        """Series original [1], reversed [1], shuffles [n], frozen [T], and whether on top.
+    def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
+        """Series original [1], reversed [1], shuffles [n], frozen [T], all with the last step.
 
         Details: mean and spread of the shuffles, how many of those spreads the original lies above
         their mean (`z`), and the share of shuffles and frozen clips with the target still on top.
@@ -62,12 +63,17 @@ class OrderReliance(Explainer):
         )
         frozen = torch.arange(n)[:, None].expand(n, n)
         orders = torch.cat([torch.arange(n)[None], torch.arange(n).flip(0)[None], shuffled, frozen])
-        logits = game.logits_of_orders(orders)
+        found = []
+        for some, done in game.in_steps(orders):
+            found.append(game.logits_of_orders(some))
+            if done < 1:
+                yield Scores(done=done)
+        logits = torch.cat(found)  # [M,K]
         parts = [1, 1, self.shuffles, n]
         names = ("original", "reversed", "shuffles", "frozen")
         values = dict(zip(names, torch.split(game.read(logits), parts), strict=True))
         on_top = dict(zip(names, torch.split((game.lead(logits) > 0).float(), parts), strict=True))
-        return Scores(series=values, details=_details(values, on_top))
+        yield Scores(series=values, details=_details(values, on_top))
 
 
 def _details(values: dict[str, torch.Tensor], on_top: dict[str, torch.Tensor]) -> dict[str, float]:

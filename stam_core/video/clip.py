@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +17,11 @@ from stam_core.types import Clip, OfficialRule, Progress, VideoInfo
 from stam_core.video.decode import DecodedFrames, decode_frames, describe
 from stam_core.video.decode_scan import VideoScan, scan_video
 from stam_core.video.decode_times import NotSeekableError
+from stam_core.video.request import DEFAULT_SHORT_SIDE, ClipRequest, Pixels
 from stam_core.video.sample import FrameChoice, sample_frames
 from stam_core.video.shrink import shrink_frame
 from stam_core.video.source import VideoFile
 
-DEFAULT_SHORT_SIDE = 256  # pixels: the official resize of a 224-pixel model, and enough for display
 WHOLE_DIGEST_BYTES = 64 * 2**20  # larger files are known by their ends and the frames seen
 # By the index, then from packets, then with the frames counted: a further disagreement means that
 # decoding is not repeatable.
@@ -38,7 +37,7 @@ def open_clip(
     official_fps: float | None = None,
     official_rule: OfficialRule = "stepped",
     short_side: int = DEFAULT_SHORT_SIDE,
-    pixels: Literal["square", "stored"] = "square",
+    pixels: Pixels = "square",
     limits: VideoLimits | None = None,
     progress: Progress | None = None,
 ) -> Clip:
@@ -64,8 +63,7 @@ def open_clip(
         SamplingError: the frames asked for do not exist.
         UnknownNameError: no such policy.
     """
-    return open_file(
-        VideoFile.at(path),
+    request = ClipRequest(
         num_frames=num_frames,
         policy=policy,
         span_seconds=span_seconds,
@@ -73,21 +71,16 @@ def open_clip(
         official_rule=official_rule,
         short_side=short_side,
         pixels=pixels,
-        limits=limits or default_limits(),
-        progress=progress,
+    )
+    return open_file(
+        VideoFile.at(path), request, limits=limits or default_limits(), progress=progress
     )
 
 
 def open_file(
     file: VideoFile,
+    request: ClipRequest,
     *,
-    num_frames: int,
-    policy: str,
-    span_seconds: tuple[float, float] | None,
-    official_fps: float | None,
-    official_rule: OfficialRule,
-    short_side: int,
-    pixels: Literal["square", "stored"],
     limits: VideoLimits,
     decord_crashed: bool = False,
     progress: Progress | None = None,
@@ -96,13 +89,7 @@ def open_file(
 
     Args:
         file: with or without a descriptor.
-        num_frames: T.
-        policy: a key of SAMPLING_POLICIES.
-        span_seconds: (start, end) in seconds from the first frame; None: the whole clip.
-        official_fps: frames per second of the authors' loader.
-        official_rule: how that loader lays the frames.
-        short_side: pixels.
-        pixels: "square" or "stored".
+        request: what is wanted of it.
         limits: on what it may cost.
         decord_crashed: in another process, on this very file.
         progress: told what is being done and the share done.
@@ -112,41 +99,33 @@ def open_file(
         SamplingError: the frames asked for do not exist.
         UnknownNameError: no such policy.
     """
-    choose = partial(
-        sample_frames,
-        num_frames=num_frames,
-        policy=policy,
-        span_seconds=span_seconds,
-        official_fps=official_fps,
-        official_rule=official_rule,
-    )
-    scan = _scan(file, limits, pixels, reading="index")
+    scan = _scan(file, request, limits, reading="index")
     recounted = False
     for _ in range(_MAX_TRIES):
-        choice = choose(scan.frame_seconds.tolist(), fps=scan.fps)
+        choice = request.choose(scan.frame_seconds.tolist(), scan.fps)
         try:
             decoded = decode_frames(
                 choice.indices,
                 scan=scan,
-                short_side=short_side,
+                short_side=request.short_side,
                 decord_crashed=decord_crashed,
                 progress=progress,
             )
         except NotSeekableError:
-            scan = _scan(file, limits, pixels, reading="all")
+            scan = _scan(file, request, limits, reading="all")
             continue
         if decoded.recount is None:
-            digest = _file_digest(file, decoded, choice, short_side, pixels)
+            digest = _file_digest(file, decoded, choice, request)
             return _clip(scan, choice, decoded, digest, recounted)
         scan, recounted = replace(scan, frame_seconds=decoded.recount), True
     raise VideoError(f'"{file.name}" decodes differently each time: it is damaged. Save it again.')
 
 
 def _scan(
-    file: VideoFile, limits: VideoLimits, pixels: str, *, reading: Literal["index", "all"]
+    file: VideoFile, request: ClipRequest, limits: VideoLimits, *, reading: Literal["index", "all"]
 ) -> VideoScan:
     scan = scan_video(file, limits, reading=reading)
-    return replace(scan, pixel_aspect=1.0) if pixels == "stored" else scan
+    return replace(scan, pixel_aspect=1.0) if request.pixels == "stored" else scan
 
 
 def _clip(
@@ -256,12 +235,12 @@ def _check_array(frames: NDArray[np.uint8], fps: float) -> None:
 
 
 def _file_digest(
-    file: VideoFile, decoded: DecodedFrames, choice: FrameChoice, short_side: int, pixels: str
+    file: VideoFile, decoded: DecodedFrames, choice: FrameChoice, request: ClipRequest
 ) -> str:
-    more = () if pixels == "square" else (pixels,)
+    more: tuple[str, ...] = () if request.pixels == "square" else (request.pixels,)
     if file.n_bytes() > WHOLE_DIGEST_BYTES:  # what is not read must show in what came out
         more = (*more, hashlib.sha256(decoded.frames.tobytes()).hexdigest())
-    return _digest(file.digest(WHOLE_DIGEST_BYTES), choice, short_side, *more)
+    return _digest(file.digest(WHOLE_DIGEST_BYTES), choice, request.short_side, *more)
 
 
 def _digest(source: str, choice: FrameChoice, short_side: int, *more: str) -> str:

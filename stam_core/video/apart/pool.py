@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 from stam_core.errors import VideoError
 from stam_core.limits import VideoLimits, default_limits, variable
@@ -32,8 +32,8 @@ from stam_core.video.apart.wire import (
     error_from_message,
     frames_shape,
 )
-from stam_core.video.clip import DEFAULT_SHORT_SIDE
 from stam_core.video.container import sniff_container
+from stam_core.video.request import DEFAULT_SHORT_SIDE, ClipRequest, Pixels
 from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class DecoderPool:
         official_fps: float | None = None,
         official_rule: OfficialRule = "stepped",
         short_side: int = DEFAULT_SHORT_SIDE,
-        pixels: Literal["square", "stored"] = "square",
+        pixels: Pixels = "square",
         progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Clip:
@@ -122,15 +122,18 @@ class DecoderPool:
         request: Message = {
             "path": str(file.path.absolute()),
             "name": file.name,
-            "options": {
-                "num_frames": num_frames,
-                "policy": policy,
-                "span_seconds": None if span_seconds is None else list(span_seconds),
-                "official_fps": official_fps,
-                "official_rule": official_rule,
-                "short_side": short_side,
-                "pixels": pixels,
-            },
+            "clip": asdict(
+                ClipRequest(
+                    num_frames=num_frames,
+                    policy=policy,
+                    span_seconds=span_seconds,
+                    official_fps=official_fps,
+                    official_rule=official_rule,
+                    short_side=short_side,
+                    pixels=pixels,
+                )
+            ),
+            "decord_crashed": False,
         }
         with _turned_into_sentences(file.name, self.limits):
             try:
@@ -139,7 +142,7 @@ class DecoderPool:
                 if not death.ready or death.code not in _CRASHES:
                     raise
                 logger.warning("a decoding process crashed (%s): PyAV alone tries", death.code)
-            request["options"]["decord_crashed"] = True
+            request["decord_crashed"] = True
             return self._ask(file, request, progress, cancel)
 
     def _ask(
@@ -160,9 +163,7 @@ class DecoderPool:
                     cancel=cancel,
                 )
             if "error" not in answer:
-                shape = frames_shape(
-                    answer, request["options"]["num_frames"], worker.memory.n_bytes
-                )
+                shape = frames_shape(answer, request["clip"]["num_frames"], worker.memory.n_bytes)
                 return clip_from_message(answer, worker.memory.take_frames(shape))
             worker.memory.empty()
         raise error_from_message(answer)
@@ -207,9 +208,11 @@ class DecoderPool:
             worker = self._take()
             worker.wait_until_ready(cancel)
             yield worker
+        # Whatever it is, Ctrl-C included: an answer may still be on its way, which the next caller
+        # would take for its own. The error goes on its way.
         except BaseException:
             if worker is not None:
-                worker.spent = True  # somebody's answer may still be on its way
+                worker.spent = True
             raise
         finally:
             if worker is not None:

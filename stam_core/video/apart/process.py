@@ -88,6 +88,7 @@ class Worker:
             self._files, theirs = socket.socketpair()
         try:
             self._process = _start(limits, self.memory, theirs)
+        # Ctrl-C included: nobody has this object yet who could end it; the error goes on its way.
         except BaseException:
             self._close()
             raise

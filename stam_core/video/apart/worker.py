@@ -101,14 +101,20 @@ def _answer(
     from stam_core.errors import StamError, VideoError
     from stam_core.video.apart.wire import clip_message, error_message
     from stam_core.video.clip import open_file
+    from stam_core.video.request import ClipRequest
     from stam_core.video.source import VideoFile
 
     file = VideoFile(Path(request["path"]), request["name"], descriptor)
-    options = dict(request["options"])
-    if options["span_seconds"] is not None:
-        options["span_seconds"] = tuple(options["span_seconds"])
+    span = request["clip"]["span_seconds"]  # JSON knows no tuples
+    asked = request["clip"] | {"span_seconds": None if span is None else tuple(span)}
     try:
-        clip = open_file(file, **options, limits=limits, progress=_reporter(answers))
+        clip = open_file(
+            file,
+            ClipRequest(**asked),
+            limits=limits,
+            decord_crashed=request["decord_crashed"],
+            progress=_reporter(answers),
+        )
         if clip.frames.nbytes > len(memory):
             raise VideoError(
                 f'The frames of "{file.name}" take {clip.frames.nbytes / 2**20:.0f} MiB; at most '
