@@ -23,7 +23,7 @@ from stam_core.train import CONFIG, TrainOptions, train
 from stam_core.train.checkpoint import write_checkpoint
 from stam_core.train.errors import TrainingError
 from stam_core.train.options import CONFIGS, PREPROCESSING
-from stam_core.train.start import take_space_from
+from stam_core.train.start import take_weights
 from stam_core.train.stores import open_stores
 from stam_core.train.whole_clips import begin_in_space, plain_products, waves
 
@@ -189,7 +189,7 @@ def picture_stage(folder: Path, **changes: int) -> Path:
 def test_a_model_may_begin_with_the_spatial_stage_of_another(tmp_path, scheme, rendered):
     stam = picture_stage(tmp_path / "from")
     given = load_file(stam)
-    options = tiny(tmp_path, scheme, space_from=stam, space_steps=0, joint_steps=1, ema=0.0)
+    options = tiny(tmp_path, scheme, begin_with=stam, space_steps=0, joint_steps=1, ema=0.0)
     learn(options, rendered)
     state = torch.load(options.work_folder / "joint.pt", weights_only=True)["modules"]
     spatial = [name for name in given if name.startswith("spatial.")]
@@ -205,23 +205,35 @@ def test_a_stam_may_begin_so_too(tmp_path):
     stam = picture_stage(tmp_path)
     given = load_file(stam)
     begun = spatial_transformer(replace(CONFIG, **SMALL))
-    take_space_from(stam, begun)
+    take_weights(stam, begun)
     for name, value in begun.state_dict().items():
         assert torch.equal(value, given[f"spatial.{name}"].float()), name
 
 
-def test_a_spatial_stage_of_other_sizes_is_refused(tmp_path):
+def test_a_timesformer_may_go_on_from_an_earlier_one(tmp_path):
+    earlier = TimeSformer(replace(CONFIGS["divided"], **SMALL))
+    path = tmp_path / "earlier.safetensors"
+    write_checkpoint(path, earlier, labels=LABELS, preprocessing=PREPROCESSING, recipe={})
+    given = load_file(path)
+    later = TimeSformer(replace(CONFIGS["divided"], **SMALL))
+    take_weights(path, later)
+    for name, value in later.state_dict().items():
+        assert torch.equal(value, given[name].float()), name
+
+
+def test_weights_of_other_sizes_are_refused(tmp_path):
     wide = picture_stage(tmp_path / "wide", width=64)
     deep = picture_stage(tmp_path / "deep", depth=3)
     model = TimeSformer(replace(CONFIGS["divided"], **SMALL))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for path in (wide, deep):
-        with pytest.raises(TrainingError, match=r"does not fit this model: .*--space-from"):
-            take_space_from(path, model)
-    whole = tmp_path / "whole.safetensors"
-    write_checkpoint(whole, model, labels=LABELS, preprocessing=PREPROCESSING, recipe={})
-    with pytest.raises(TrainingError, match=r"does not fit this model\. Take a checkpoint"):
-        take_space_from(whole, model)
+        with pytest.raises(TrainingError, match=r"do not fit this model: .*--begin-with"):
+            take_weights(path, model)
+    joint = tmp_path / "joint.safetensors"
+    other = TimeSformer(replace(CONFIGS["joint"], **SMALL | {"num_frames": 3}))
+    write_checkpoint(joint, other, labels=LABELS, preprocessing=PREPROCESSING, recipe={})
+    with pytest.raises(TrainingError, match="do not fit this model: time_embed"):
+        take_weights(joint, model)
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -240,20 +252,45 @@ def test_motion_is_asked_of_the_neighbouring_frames():
         torch.ones(b * t, grid * grid, 1),
         torch.zeros(b * t, dtype=torch.long),
     )
-    here = patch_targets(joints, side=side, grid=grid).view(b, t, len(JOINTS), grid * grid)
+    n_joints = len(JOINTS)
+    here = patch_targets(joints, side=side, grid=grid).view(b, t, n_joints, grid * grid)
+    places = joints.view(b, t, n_joints, 2)
+    way = torch.zeros(b, t, 1, 2 * n_joints)
+    way[:, 1:-1, 0] = (8.0 / side) * (places[:, 2:] - places[:, :-2]).flatten(2)
 
-    def knows(shift: int) -> torch.Tensor:
-        return 50.0 * here.roll(shift, dims=1).transpose(2, 3)  # [B,T,N,J]
+    def knows(before: int, after: int, way: torch.Tensor) -> torch.Tensor:
+        """Tokens [B,T,N,4J] of patches that have seen the frames so far away."""
+        seen = [50.0 * here.roll(shift, dims=1).transpose(2, 3) for shift in (before, after)]
+        return torch.cat([*seen, way.expand(-1, -1, grid * grid, -1)], dim=3)
 
-    heads = MotionHeads(2 * len(JOINTS))
-    for head, first in ((heads.before, 0), (heads.after, len(JOINTS))):
+    heads = MotionHeads(4 * n_joints)
+    for head, first in ((heads.before, 0), (heads.after, n_joints), (heads.way, 2 * n_joints)):
         torch.nn.init.zeros_(head.bias)
         torch.nn.init.zeros_(head.weight)
         with torch.no_grad():
-            head.weight[:, first : first + len(JOINTS)] = torch.eye(len(JOINTS))
-    right, told = motion_loss(heads, torch.cat([knows(1), knows(-1)], dim=3), truth, side=side)
-    late, missed = motion_loss(heads, torch.cat([knows(0), knows(0)], dim=3), truth, side=side)
+            head.weight[:, first : first + len(head.weight)] = torch.eye(len(head.weight))
+    right, told = motion_loss(heads, knows(1, -1, way), truth, side=side)
+    late, missed = motion_loss(heads, knows(0, 0, way), truth, side=side)
+    lost, turned = motion_loss(heads, knows(1, -1, -way), truth, side=side)
     assert right.item() < 1e-6
-    assert told["next"] == 1.0
+    assert told == {"next": 1.0, "way": 1.0}
     assert late.item() > 10
     assert missed["next"] < 0.3
+    assert missed["way"] == 1.0
+    assert lost.item() > 1
+    assert turned == {"next": 1.0, "way": 0.0}
+
+
+@pytest.mark.parametrize("t", [1, 2])
+def test_clips_of_one_or_two_frames_have_no_way(t):
+    truth = PoseTruth(
+        torch.full((t, len(JOINTS), 2), 8.0),
+        torch.zeros(t, len(JOINTS)),
+        torch.ones(t, len(JOINTS), dtype=torch.bool),
+        torch.ones(t, dtype=torch.bool),
+        torch.ones(t, 4, 1),
+        torch.zeros(t, dtype=torch.long),
+    )
+    loss, told = motion_loss(MotionHeads(3), torch.rand(1, t, 4, 3), truth, side=32)
+    assert np.isfinite(loss.item())
+    assert told["way"] == 0.0

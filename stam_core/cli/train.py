@@ -61,8 +61,8 @@ RENDERED_HELP = {
     "(frames never meet); none but the first has a stage of time by itself",
     "clips": "rendered clips of the full variety",
     "plain_clips": "rendered clips before plain walls, for the beginning",
-    "space_from": "checkpoint of a STAM trained here, whose spatial stage the model begins with; "
-    "then --space-steps 0 leaves the first stage out",
+    "begin_with": "checkpoint of a STAM trained here, whose spatial stage the model begins with, "
+    "or of such a model itself; then --space-steps 0 leaves the first stage out",
     "space_steps": "steps that teach the spatial stage where joints are",
     "time_steps": "steps that teach the temporal stage actions",
     "joint_steps": "steps of both stages together",

@@ -115,7 +115,8 @@ class TrainOptions(StageOptions):
     scheme: Scheme | None = None  # how attention joins space and time; None: the configuration's
     clips: int = 18_400  # of the full variety
     plain_clips: int = 2300  # before plain walls, for the beginning
-    space_from: Path | None = None  # a checkpoint of a STAM whose spatial stage the model gets
+    # A checkpoint of a STAM, whose spatial stage the model gets; or of such a model itself.
+    begin_with: Path | None = None
     space_steps: int = 4800  # of `batch_frames` frames
     time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are

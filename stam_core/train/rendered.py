@@ -24,7 +24,7 @@ from stam_core.train.loop import Figures
 from stam_core.train.options import PREPROCESSING, TrainOptions
 from stam_core.train.run import joined_run, plain
 from stam_core.train.stages import train_joint, train_space
-from stam_core.train.start import take_space_from
+from stam_core.train.start import take_weights
 from stam_core.train.stores import Stores, open_stores
 from stam_core.train.time_stage import train_time
 from stam_core.train.whole_clips import begin_in_space, train_clips, train_frames
@@ -92,16 +92,16 @@ def _begun(options: TrainOptions) -> tuple[Stam | TimeSformer, dict[str, Learn]]
         whole = TimeSformer(config).to(options.device)
         nn.init.trunc_normal_(whole.pos_embed, std=_POSITION_STD)
         begin_in_space(whole)
-        if options.space_from is not None:
-            take_space_from(options.space_from, whole)
+        if options.begin_with is not None:
+            take_weights(options.begin_with, whole)
         return whole, {
             "space": partial(train_frames, whole),
             "joint": partial(train_clips, whole),
         }
     model = Stam(config).to(options.device)
     nn.init.trunc_normal_(cast("nn.Parameter", model.spatial.pos_embed), std=_POSITION_STD)
-    if options.space_from is not None:
-        take_space_from(options.space_from, model.spatial)
+    if options.begin_with is not None:
+        take_weights(options.begin_with, model.spatial)
     return model, {
         "space": partial(train_space, model),
         "time": partial(train_time, model),

@@ -175,29 +175,29 @@ def _config_of(backbone: VisionTransformer, name: str, options: FineTuneOptions)
 
 
 @torch.no_grad()
-def take_space_from(path: Path, pictures: nn.Module) -> None:
-    """Begin with the spatial stage of a STAM, as the models of the papers begin with a picture ViT.
+def take_weights(path: Path, model: nn.Module) -> None:
+    """Begin with what was learned before, as the models of the papers begin with a picture ViT.
 
     Args:
-        path: checkpoint of a STAM.
-        pictures: a `Stam.spatial`, or a TimeSformer, whose names of what it has in common with one
-            are the same. Every weight of the spatial stage must fit; others stay as they are.
+        path: checkpoint of a STAM, of which the spatial stage is taken; or of a TimeSformer.
+        model: a `Stam.spatial`, or a TimeSformer, whose names of what it has in common with one
+            are the same. Every weight taken must fit; others stay as they are.
 
     Raises:
-        StamError: the file cannot be read, or is no STAM of these sizes.
+        StamError: the file cannot be read, or holds no weights of these sizes.
     """
-    prefix = "spatial."
+    tensors = read_checkpoint(path).tensors
+    prefix = "spatial." if any(name.startswith("spatial.") for name in tensors) else ""
     given = {
         name.removeprefix(prefix): tensor.float()
-        for name, tensor in read_checkpoint(path).tensors.items()
+        for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-    own = pictures.state_dict()
+    own = model.state_dict()
     odd = sorted(name for name in given if name not in own or own[name].shape != given[name].shape)
-    if odd or not given:
+    if odd:
         raise TrainingError(
-            f"The spatial stage of {path.name!r} does not fit this model"
-            f"{': ' if odd else ''}{', '.join(odd[:4])}. "
-            "Take a checkpoint that `train` made of rendered clips, or leave out --space-from."
+            f"The weights of {path.name!r} do not fit this model: {', '.join(odd[:4])}. "
+            "Take a checkpoint that `train` made of rendered clips, or leave out --begin-with."
         )
-    pictures.load_state_dict(given, strict=False)
+    model.load_state_dict(given, strict=False)

@@ -135,7 +135,7 @@ def train_clips(
     and where it comes next, which attention in time has to find out. A stem that came trained stays
     as it is: its way back is a quarter of all time.
     """
-    model.patch_embed.requires_grad_(options.space_from is None)
+    model.patch_embed.requires_grad_(options.begin_with is None)
     with plain_products(model):
         figures = _learn_clips(model, heads, stores, options, report)
     model.patch_embed.requires_grad_(True)
