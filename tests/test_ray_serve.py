@@ -1,4 +1,7 @@
-"""Engines whose models run behind Ray Serve, on a local Ray of two replicas."""
+"""Engines whose models run behind Ray Serve, on a local Ray of two replicas.
+
+STAM_TEST_RAY names a cluster that runs already, in place of one begun here.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,24 @@ from stam_core import Engine
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain.by_hand import head_by_hand
 from stam_core.remote import RemoteEngine, RemoteError
-from stam_core.remote.ray_serve import RayServe, ReplicaPlan, start_serve
+from stam_core.remote.ray_serve import LOCAL, RayServe, ReplicaPlan, start_serve
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("ray", "uvicorn", "starlette")),
     reason="needs Ray Serve: pip install -r requirements-ray.txt",
 )
-PATIENCE_SECONDS = 120.0  # a busy machine starts a replica slowly
+PATIENCE_SECONDS = 300.0  # a busy machine starts a replica slowly
 PLAN = ReplicaPlan(least=2, most=2, gpus_each=0, cpus_each=0.5, threads=1)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayServe]:
     found = start_serve(
-        plan=PLAN, modules=("stam_core", "app"), cores=2, patience_seconds=PATIENCE_SECONDS
+        os.environ.get("STAM_TEST_RAY", LOCAL),
+        plan=PLAN,
+        modules=("stam_core", "app"),
+        cores=2,
+        patience_seconds=PATIENCE_SECONDS,
     )
     yield found
     found.stop()

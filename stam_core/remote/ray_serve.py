@@ -44,6 +44,8 @@ AT_ONCE = 8
 SUBJECTS_KNOWN = 256  # clips for which a replica is asked first
 # By default a second is waited for the replica that knows a clip before others are asked.
 _ROUTER = {"RAY_SERVE_MULTIPLEXED_MODEL_ID_MATCHING_TIMEOUT_S": "0.1"}
+# By default Ray's workers give way to everything else; here they are what people wait for.
+_WORKERS = {"RAY_worker_niceness": "0"}
 _END = object()
 
 
@@ -194,7 +196,7 @@ def import_serve(*, local: bool = False) -> Any:  # noqa: ANN401 - an optional m
     Raises:
         ParameterError: it is not installed; the message says how to.
     """
-    for name, value in _ROUTER.items():
+    for name, value in {**_ROUTER, **(_WORKERS if local else {})}.items():
         os.environ.setdefault(name, value)
     try:
         return ray_module.import_ray("serve", local=local)
