@@ -9,6 +9,7 @@ from dataclasses import replace
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
 
+from app.serving.cluster import Cluster
 from app.serving.logs import begin_log
 from app.serving.settings import describe_settings, service_settings
 from app.serving.temporary import TemporaryFolder
@@ -59,6 +60,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="log one JSON object a line, without anything of the visitors' (as STAM_LOG=json)",
     )
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="run the models on a Ray cluster: auto (this machine's), host:port, or without an "
+        "address one on this machine alone (as STAM_RAY; docs/serving.md)",
+    )
+    parser.add_argument(
+        "--replicas",
+        metavar="N",
+        help="of the model on that cluster, or N-M to let their number follow the load "
+        "(as STAM_REPLICAS; default: one for each GPU, or else for each machine)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -72,6 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = service_settings()
         default_limits()
+        settings = replace(
+            settings,
+            ray=settings.ray if options.ray is None else options.ray,
+            replicas=settings.replicas if options.replicas is None else options.replicas,
+        )
+        cluster = Cluster(settings) if settings.ray else None
     except StamError as error:
         print(error, file=sys.stderr)
         return MENDABLE
@@ -91,7 +112,10 @@ def main(arguments: list[str] | None = None) -> int:
     # With a password it is for others, through a proxy: no paths on this computer for them.
     local = options.host in {LOOPBACK, "localhost", "::1"} and settings.auth is None
     try:
-        serve(options.host, options.port, settings, folder, local=local, show=options.open)
+        serve(
+            options.host, options.port, settings, folder,
+            local=local, show=options.open, cluster=cluster,
+        )  # fmt: skip
     except OSError:
         line = f"Port {options.port} of {options.host} is taken. Choose another one with --port."
         print(line, file=sys.__stderr__)

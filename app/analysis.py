@@ -17,7 +17,7 @@ from app.frame_lab.desk import LabDesk
 from app.inspect.model_choice import ModelDesk, published_row
 from app.inspect.take_away import TakeDesk
 from app.learn.desk import LearnDesk
-from app.session import Engines, Sources
+from app.session import Build, Engines, Sources
 from app.visit import EMBEDDED, Visit
 from stam_core.errors import StamError, UnknownNameError
 from stam_core.explain import EXPLAINERS
@@ -60,9 +60,14 @@ class View:
 class Analyst:
     """Answers every question of the page; shared by all visitors, with bounded caches only."""
 
-    def __init__(self, examples: Path = EXAMPLES_FOLDER) -> None:
-        """`examples` is the folder of embedded clips with its `examples.json`."""
-        self.engines = Engines()
+    def __init__(self, examples: Path = EXAMPLES_FOLDER, build: Build | None = None) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            examples: the folder of embedded clips with its `examples.json`.
+            build: makes models ready; None: in this process.
+        """
+        self.engines = Engines(build)
         self.models = ModelDesk(self.engines)
         self.sources = Sources()
         self.explained = Explained()

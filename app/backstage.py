@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
+    from app.serving.cluster import Cluster
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,13 @@ _LOG = logging.getLogger(__name__)
 class Backstage:
     """Gives handlers the one `Analyst`, made on first use."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: Cluster | None = None) -> None:
+        """Nothing is loaded yet.
+
+        Args:
+            cluster: whose machines answer; None: this process does.
+        """
+        self.cluster = cluster
         self.state: Literal["waking", "ready", "failed"] = "waking"  # the first page's
         self.device: str | None = None  # that models run on; None: not known yet
         self._lock = threading.Lock()
@@ -35,7 +42,7 @@ class Backstage:
     def _analyst(self) -> Analyst:
         from app.analysis import Analyst  # see the module's first sentence
 
-        return Analyst()
+        return Analyst(build=self.cluster and self.cluster.build)
 
     def warm_up(self) -> None:
         """Import the core and analyse the first example, beside whatever else is going on."""

@@ -22,12 +22,16 @@ from app import text
 from app.serving.settings import service_settings
 from app.visit import EMBEDDED
 from stam_core import Engine
+from stam_core.any_engine import AnyEngine
 from stam_core.errors import VideoError, WeightsError
 from stam_core.limits import MIB
 from stam_core.models import MODELS, model_info
 from stam_core.types import ModelInfo, Progress
 
 _LOG = logging.getLogger(__name__)
+
+# Makes a model ready: its name, a file of weights in place of its own, who is told of a download.
+Build = Callable[[str, Path | None, Progress | None], AnyEngine]
 
 ENGINES_KEPT = 3  # beside the embedded one: a Kinetics model is 0.5 GB
 SOURCES_KEPT = 2000  # paths and names only
@@ -129,16 +133,33 @@ def cache_bytes() -> int:
     return service_settings().cache_mib * MIB // (ENGINES_KEPT + 1)
 
 
+def build_here(name: str, weights: Path | None, progress: Progress | None) -> Engine:
+    """A model in this process.
+
+    Raises:
+        StamError: its weights cannot be had.
+    """
+    return Engine(
+        name, weights=weights, cache_bytes=cache_bytes(), decoding="apart", progress=progress
+    )
+
+
 class Engines:
     """Ready models by key: a model's name, or `file:...` for a checkpoint somebody opened."""
 
-    def __init__(self) -> None:
-        self._ready: OrderedDict[str, Engine] = OrderedDict()
+    def __init__(self, build: Build | None = None) -> None:
+        """None is ready yet.
+
+        Args:
+            build: makes a model ready; None: in this process.
+        """
+        self._build = build or build_here
+        self._ready: OrderedDict[str, AnyEngine] = OrderedDict()
         self._files: dict[str, tuple[str, Path]] = {}  # key -> (model it is meant for, file)
         self._building: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str, *, progress: Progress | None = None) -> Engine:
+    def get(self, key: str, *, progress: Progress | None = None) -> AnyEngine:
         """The model of a key, made ready if need be; two visitors wait for one and the same.
 
         Raises:
@@ -181,20 +202,14 @@ class Engines:
         """What is known about a key's model, without building it where that can be avoided."""
         return model_info(key) if key in MODELS else self.get(key).info
 
-    def _make(self, key: str, progress: Progress | None) -> Engine:
+    def _make(self, key: str, progress: Progress | None) -> AnyEngine:
         if key in MODELS:
-            return Engine(key, cache_bytes=cache_bytes(), decoding="apart", progress=progress)
+            return self._build(key, None, progress)
         with self._lock:
             entry = self._files.get(key)
         if entry is None or not entry[1].is_file():
             raise WeightsError(text.MODEL_GONE)
-        return Engine(
-            entry[0],
-            weights=entry[1],
-            cache_bytes=cache_bytes(),
-            decoding="apart",
-            progress=progress,
-        )
+        return self._build(entry[0], entry[1], progress)
 
     def _forget_oldest(self) -> None:
         others = [key for key in self._ready if key != EMBEDDED]

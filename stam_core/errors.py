@@ -5,9 +5,29 @@ name says which input is at fault; the command line turns any of them into exit 
 a message box.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 
 class StamError(Exception):
     """Base of every error a user can cause and mend."""
+
+    def __reduce__(self) -> tuple[Callable[..., StamError], tuple[Any, ...]]:
+        """Travels between processes as it is, although a child's `__init__` may take other things.
+
+        (By default what is pickled are the message and the type, which is then called with it.)
+        """
+        return _same_again, (type(self), self.args, dict(self.__dict__))
+
+
+def _same_again(
+    kind: type[StamError], arguments: tuple[Any, ...], fields: dict[str, Any]
+) -> StamError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class VideoError(StamError):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +17,9 @@ from stam_core.device import has_native_bfloat16, pick_device, pick_dtype
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
 from stam_core.explain import EXPLAINERS
 from stam_core.gather import gather_evidence
+from stam_core.models import load_model
 from stam_core.models.described import metadata_of
+from stam_core.record import Subject
 from stam_core.video.encode import write_mp4
 from tests.test_explain import INFO
 from tests.toys import toy_stam
@@ -208,3 +213,51 @@ def test_bfloat16_keeps_rows_and_answers_close(checkpoint, frames):
     np.testing.assert_allclose(rough.predict(clip).logits, exact.predict(clip).logits, atol=0.1)
     total = rough.explain(clip)
     assert total.patches.sum() + total.unattributed == pytest.approx(1.0, abs=1e-4)
+
+
+def frames_and(subject: Subject, number: int, *, more: int = 0) -> int:
+    return len(subject.x) + number + more
+
+
+def logits_by_parts(subject: Subject, asked: list[str]) -> Iterator[float]:
+    asked.append("begun")
+    logits = subject.trace().logits
+
+    def rest() -> Iterator[float]:
+        for logit in logits.tolist():
+            asked.append("part")
+            yield logit
+
+    return rest()
+
+
+def test_a_question_is_asked_of_the_clip_before_its_model(engine, frames):
+    clip = engine.open(frames)
+    assert engine.ask(frames_and, clip, 3, more=10) == clip.num_frames + 13
+
+
+def test_an_answer_in_parts_leaves_the_model_free_in_between(engine, frames):
+    clip, asked = engine.open(frames), list[str]()
+    parts = engine.follow(logits_by_parts, clip, asked)
+    first = next(parts)
+    assert asked == ["begun", "part"]
+    with ThreadPoolExecutor(1) as other:  # whose thread the lock does not know
+        prediction = other.submit(engine.predict, clip).result(timeout=60)
+    assert [first, *parts] == pytest.approx(prediction.logits.tolist())
+
+
+def test_a_model_that_is_loaded_already_answers_the_same(checkpoint, engine, frames):
+    clip = engine.open(frames)
+    other = Engine(load_model(str(checkpoint)), device="cpu", dtype="float32")
+    assert other.info == engine.info
+    np.testing.assert_array_equal(other.predict(clip).logits, engine.predict(clip).logits)
+
+
+@pytest.mark.parametrize(
+    "error", [UnknownNameError("class", "fly", ["run"]), ParameterError("Too many."), StamError()]
+)
+def test_errors_travel_as_they_are(error):
+    error.hint = "kept"
+    arrived = pickle.loads(pickle.dumps(error))
+    assert type(arrived) is type(error)
+    assert (str(arrived), arrived.hint) == (str(error), "kept")

@@ -449,11 +449,12 @@ def test_a_single_picture_and_a_model_of_another_kind_are_told(
     engine, clip = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
     still = replace(clip, frame_indices=np.zeros(16, np.int64))
     assert "one picture" in does_order_matter(Ask(engine, still, {}, first=True))["missing"]
-    for module in (learn_heads, learn_roads, learn_lies):
+    for module in (learn_heads, learn_roads):
         monkeypatch.setattr(module, "has_frame_heads", lambda model: False)
+    monkeypatch.setattr(learn_lies, "is_framewise", lambda subject: False)
     for number in (3, 5, 8):
         assert "built-in STAM" in asked(desk, opened, number)["missing"]
-    monkeypatch.setattr(learn_trials, "has_frame_heads", lambda model: False)
+    monkeypatch.setattr(learn_trials, "is_framewise", lambda subject: False)
     order = asked(desk, opened, 7, reveal=True)
     assert set(order["effects"]["rows"]) == {"temporal-attention", "leave-one-out"}
     assert order["quiz"]["choices"][order["quiz"]["answer"]] == "yes, it stays"

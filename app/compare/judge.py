@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from app.compare.desk import SideShown
     from stam_core.explain.game import Removal
+    from stam_core.record import Subject
+    from stam_core.types import Target
 
 BANDS_KEPT = 60  # curves of random orders, each 14 kB
 # Multiply-accumulates of one side's random orders where each is whole passes: less than a minute on
@@ -53,18 +55,16 @@ class Judge:
         frames = side.explanation.frames
         if frames is None:
             return Judged(None)
-        with side.engine.subject(side.clip) as subject:
-            game = FrameGame(subject, side.target)
-            orders, whole = orders_affordable(game), not subject.embeds_frames
+        orders, whole = side.engine.ask(_affordable, side.clip, side.target)
         if orders < _LEAST_ORDERS:
             return Judged(None, passes=len(REMOVALS) * _LEAST_ORDERS * len(frames))
         step = _ORDERS_PER_STEP if whole else orders
         found: dict[Removal, Faithfulness] = {}
         for removal in REMOVALS:
             curves = self._random(side, removal, orders, step)
-            with side.engine.subject(side.clip) as subject:
-                band = Band(FrameGame(subject, side.target, removal), *curves)
-                found[removal] = judge_frames(frames, {removal: band})
+            found[removal] = side.engine.ask(
+                _judged, side.clip, side.target, removal, frames, curves
+            )
         scores = {removal: one.removals[removal] for removal, one in found.items()}
         return Judged(Faithfulness(scores, tied=found[REMOVALS[0]].tied), orders)
 
@@ -78,11 +78,11 @@ class Judge:
             return known
         parts, evaluations = [], 0
         for seed in range(orders // step):
-            with side.engine.subject(side.clip) as subject:
-                game = FrameGame(subject, side.target, removal)
-                band = random_band(game, orders=step, seed=seed)
-            parts.append(band.curves)
-            evaluations += band.evaluations
+            drawn, asked = side.engine.ask(
+                _drawn, side.clip, side.target, removal, orders=step, seed=seed
+            )
+            parts.append(drawn)
+            evaluations += asked
         # All orders, then all of them backwards, as in one band.
         half = len(parts[0]) // 2
         curves = np.concatenate(
@@ -91,6 +91,27 @@ class Judge:
         with self._lock:
             self._curves[key] = curves, evaluations
         return curves, evaluations
+
+
+def _affordable(subject: Subject, target: Target) -> tuple[int, bool]:
+    """Random orders, and whether each is whole passes."""
+    return orders_affordable(FrameGame(subject, target)), not subject.embeds_frames
+
+
+def _judged(
+    subject: Subject,
+    target: Target,
+    removal: Removal,
+    frames: NDArray[np.float32],
+    curves: Curves,
+) -> Faithfulness:
+    band = Band(FrameGame(subject, target, removal), *curves)
+    return judge_frames(frames, {removal: band})
+
+
+def _drawn(subject: Subject, target: Target, removal: Removal, *, orders: int, seed: int) -> Curves:
+    band = random_band(FrameGame(subject, target, removal), orders=orders, seed=seed)
+    return band.curves, band.evaluations
 
 
 def orders_affordable(game: FrameGame) -> int:

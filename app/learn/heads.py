@@ -26,15 +26,13 @@ FUSIONS = ("mean", "max", "min")
 
 def head_by_numbers(ask: Ask) -> dict[str, Any]:
     """Queries, keys, values and every number up to the weighted sum of one temporal head."""
-    with ask.engine.subject(ask.clip) as subject:
-        if not has_frame_heads(subject.model):
-            return {"missing": text.NO_FRAME_HEADS}
-        attention = subject.model.time_attention
-        layers, heads = len(attention), int(cast("Any", attention[0]).heads)
-        layer = read_whole(ask.data, "layer", 1, layers, layers)
-        head = read_whole(ask.data, "head", 1, heads, 1)
-        found = head_by_hand(subject, layer, head)
-        asked = head_by_hand(subject, layers, heads)
+    count = ask.engine.ask(_layers_and_heads, ask.clip)
+    if count is None:
+        return {"missing": text.NO_FRAME_HEADS}
+    layers, heads = count
+    layer = read_whole(ask.data, "layer", 1, layers, layers)
+    head = read_whole(ask.data, "head", 1, heads, 1)
+    found = ask.engine.ask(head_by_hand, ask.clip, layer, head)
     answer: dict[str, Any] = {
         "layer": layer,
         "head": head,
@@ -48,8 +46,17 @@ def head_by_numbers(ask: Ask) -> dict[str, Any]:
         "mixed": rounded(found.mixed.numpy()),
     }
     if ask.first:
+        asked = ask.engine.ask(head_by_hand, ask.clip, layers, heads)
         answer |= {"layers": layers, "heads": heads, "quiz": _head_quiz(layers, heads, asked)}
     return answer
+
+
+def _layers_and_heads(subject: Subject) -> tuple[int, int] | None:
+    """Of the temporal stage; None where there is none over frames."""
+    if not has_frame_heads(subject.model):
+        return None
+    attention = subject.model.time_attention
+    return len(attention), int(cast("Any", attention[0]).heads)
 
 
 def _head_quiz(layers: int, heads: int, found: Any) -> dict[str, Any]:  # noqa: ANN401 - HeadByHand
@@ -72,11 +79,9 @@ def rollout_by_layers(ask: Ask) -> dict[str, Any]:
     residual = read_share(ask.data, "residual", MOST_SHARE, 0.5)
     discard = read_share(ask.data, "discard", MOST_SHARE, 0.0)
     frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, ask.clip.num_frames // 2)
-    with ask.engine.subject(ask.clip) as subject:
-        if not has_frame_heads(subject.model):
-            return {"missing": text.NO_ROLLOUT}
-        maps = _maps(subject, stage, fusion, frame)
-        usual = _maps(subject, "time", "mean", frame)
+    maps = ask.engine.ask(_maps, ask.clip, stage, fusion, frame)
+    if maps is None:
+        return {"missing": text.NO_ROLLOUT}
     steps = rollout_steps(maps, residual=residual, discard_ratio=discard)
     layer = read_whole(ask.data, "layer", 1, len(steps), len(steps))
     # A ViT-B's maps of all layers would be a megabyte: then only those of the layer in view.
@@ -103,12 +108,15 @@ def rollout_by_layers(ask: Ask) -> dict[str, Any]:
         ],
     }
     if ask.first:
+        usual = ask.engine.ask(_maps, ask.clip, "time", "mean", frame)
         answer["quiz"] = _rollout_quiz(usual)
     return answer
 
 
-def _maps(subject: Subject, stage: str, fusion: str, frame: int) -> torch.Tensor:
-    """[L,n,n], heads fused."""
+def _maps(subject: Subject, stage: str, fusion: str, frame: int) -> torch.Tensor | None:
+    """[L,n,n], heads fused; None where there is no temporal stage over frames."""
+    if not has_frame_heads(subject.model):
+        return None
     if stage == "time":
         return _fuse(subject.trace().time_maps, fusion)
     maps = subject.trace(cast("HeadFusion", fusion)).space_maps

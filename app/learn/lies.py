@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from app.learn.lesson import Ask, rounded
 from app.learn.questions import quiz, read_choice, read_patch
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.baselines import baseline
-from stam_core.explain.by_hand import has_frame_heads
+from stam_core.explain.by_hand import is_framewise
 from stam_core.explain.one_frame import frame_credit, value_with_frame
 from stam_core.metrics.forgetting import forgetting
 from stam_core.types import Target
@@ -22,6 +23,7 @@ from stam_core.types import Target
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stam_core.explain.one_frame import FrameCredit
     from stam_core.metrics.forgetting import ForgottenStep
     from stam_core.record import Subject
 
@@ -37,9 +39,7 @@ PLACES = (1, 4, 8)  # ends of the question's ranges
 def pictures_lie(ask: Ask) -> Iterator[dict[str, Any]]:
     """What was asked for; the forgetting model in parts."""
     run = read_choice(ask.data, "run", RUNS)
-    with ask.engine.subject(ask.clip) as subject:
-        framewise = has_frame_heads(subject.model)
-    if not framewise:
+    if not ask.engine.ask(is_framewise, ask.clip):
         yield {"missing": text.NO_FRAME_HEADS}
         return
     match run:
@@ -95,17 +95,21 @@ def _attention_and_effect(ask: Ask) -> dict[str, Any]:
 def _forget(ask: Ask) -> Iterator[dict[str, Any]]:
     """Every step so far, after each layer."""
     target = ask.engine.target(ask.clip)
-    explainers = {name: EXPLAINERS[name]() for name in METHODS}
-    with ask.engine.subject(ask.clip) as subject:
-        steps = forgetting(subject, explainers, target)
-        first = next(steps)  # from here on the engine's model is not needed
-        contrast = _contrast(subject)
-        frame = subject.x.shape[0] // 2
-    rows = [_step(first, contrast, frame)]
-    yield _forgotten(rows, first.count, frame)
-    for step in steps:
-        rows.append(_step(step, contrast, frame))
-        yield _forgotten(rows, step.count, frame)
+    frame = ask.clip.num_frames // 2
+    rows: list[dict[str, Any]] = []
+    for count, row in ask.engine.follow(_forget_steps, ask.clip, target, frame):
+        rows.append(row)
+        yield _forgotten(rows, count, frame)
+
+
+def _forget_steps(
+    subject: Subject, target: Target, frame: int
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """How many layers there are, and what is told of each step."""
+    steps = forgetting(subject, {name: EXPLAINERS[name]() for name in METHODS}, target)
+    first = next(steps)  # from here on the engine's model is not needed
+    contrast = _contrast(subject)
+    return ((step.count, _step(step, contrast, frame)) for step in chain([first], steps))
 
 
 def _forgotten(rows: list[dict[str, Any]], count: int, frame: int) -> dict[str, Any]:
@@ -154,21 +158,7 @@ def _black_on_black(ask: Ask) -> dict[str, Any]:
     )
     row, column = min(row, rows - SQUARE), min(column, columns - SQUARE)
     target = ask.engine.target(ask.clip)
-    with ask.engine.subject(ask.clip) as subject:
-        black, mean = baseline(subject, "black")[frame], baseline(subject, "mean")[frame]
-        picture = subject.x[frame].clone()
-        y, x = subject.x.shape[-2] // rows, subject.x.shape[-1] // columns
-        square = (
-            slice(None),
-            slice(row * y, (row + SQUARE) * y),
-            slice(column * x, (column + SQUARE) * x),
-        )
-        picture[square] = black[square]
-        changed = _change(subject, target, frame, picture)
-        credits = {
-            name: frame_credit(subject, target, frame, picture, start, steps=PATH_STEPS)
-            for name, start in (("black", black), ("mean", mean))
-        }
+    changed, credits = ask.engine.ask(_credits, ask.clip, target, (frame, row, column), ask.shape)
     inside = (slice(row, row + SQUARE), slice(column, column + SQUARE))
     return {
         "black": {
@@ -187,6 +177,28 @@ def _black_on_black(ask: Ask) -> dict[str, Any]:
             },
         }
     }
+
+
+def _credits(
+    subject: Subject, target: Target, place: tuple[int, int, int], shape: tuple[int, int, int]
+) -> tuple[float, dict[str, FrameCredit]]:
+    """What the black square changes, and its credit by baseline."""
+    (frame, row, column), (_, rows, columns) = place, shape
+    black, mean = baseline(subject, "black")[frame], baseline(subject, "mean")[frame]
+    picture = subject.x[frame].clone()
+    y, x = subject.x.shape[-2] // rows, subject.x.shape[-1] // columns
+    square = (
+        slice(None),
+        slice(row * y, (row + SQUARE) * y),
+        slice(column * x, (column + SQUARE) * x),
+    )
+    picture[square] = black[square]
+    changed = _change(subject, target, frame, picture)
+    credits = {
+        name: frame_credit(subject, target, frame, picture, start, steps=PATH_STEPS)
+        for name, start in (("black", black), ("mean", mean))
+    }
+    return changed, credits
 
 
 @torch.no_grad()

@@ -41,17 +41,20 @@ def two_roads(ask: Ask) -> dict[str, Any]:
 
 def _shares(ask: Ask) -> dict[str, Any]:
     """Rollout of space [T,N+1] and of time [T+1], CLS first; and the chapter's question."""
-    with ask.engine.subject(ask.clip) as subject:
-        if not has_frame_heads(subject.model):
-            return {"shares": None, "no_shares": text.NO_SHARES, "quiz": _holders_quiz(ask)}
-        space, time = _rollouts(subject)
+    found = ask.engine.ask(_rollouts, ask.clip)
+    if found is None:
+        return {"shares": None, "no_shares": text.NO_SHARES, "quiz": _holders_quiz(ask)}
+    space, time = found
     return {
         "shares": {"space": rounded(space.numpy(), 5), "time": rounded(time.numpy(), 5)},
         "quiz": _product_quiz(space, time),
     }
 
 
-def _rollouts(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
+def _rollouts(subject: Subject) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """None where the model has no temporal stage over frames."""
+    if not has_frame_heads(subject.model):
+        return None
     trace = subject.trace("mean")
     assert trace.space_maps is not None  # "mean" keeps maps
     space = rollout(trace.space_maps, cls_only=True)

@@ -30,8 +30,7 @@ def frames_become_words(ask: Ask) -> dict[str, Any]:
     """One frame as the model sees it, its patches' embeddings, and the shapes on the way."""
     frames = ask.clip.num_frames
     frame = read_whole(ask.data, "frame", 0, frames - 1, frames // 2)
-    with ask.engine.subject(ask.clip) as subject:
-        tokens = patch_tokens(subject, frame)
+    tokens = ask.engine.ask(patch_tokens, ask.clip, frame)
     answer: dict[str, Any] = {
         "frame": frame,
         "seen": _as_seen(ask.clip, ask.engine.crop_box(ask.clip), frame, _side(ask)),

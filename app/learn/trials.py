@@ -11,7 +11,7 @@ from app.learn import text
 from app.learn.lesson import Ask, rounded
 from app.learn.questions import quiz, read_choice, read_whole
 from stam_core.errors import StamError
-from stam_core.explain.by_hand import has_frame_heads
+from stam_core.explain.by_hand import is_framewise
 from stam_core.explain.game import FrameGame
 from stam_core.metrics.agreement import compare
 from stam_core.types import Target
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stam_core import Engine
+    from stam_core.record import Subject
     from stam_core.types import Clip
 
 SHUFFLES = 100
@@ -37,7 +38,7 @@ def does_order_matter(ask: Ask) -> dict[str, Any]:
     order = read_choice(ask.data, "order", ORDERS)
     seed = read_whole(ask.data, "seed", 0, LONGEST_SEED, 0)
     frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, 0)
-    quick = has_frame_heads(ask.engine.model)
+    quick = ask.engine.ask(is_framewise, ask.clip)
     before = ask.engine.predict(ask.clip)
     best = int(before.logits.argmax())
     answer: dict[str, Any] = {
@@ -118,13 +119,7 @@ def _order_quiz(ask: Ask, best: int, *, quick: bool) -> dict[str, Any]:
             right,
             text.SEVEN_BACK_WHY.format(label=told[0], share=100 * told[1]),
         )
-    with ask.engine.subject(ask.clip) as subject:
-        game = FrameGame(subject, Target(best))
-        generator = torch.Generator().manual_seed(1)
-        orders = torch.stack(
-            [torch.randperm(ask.clip.num_frames, generator=generator) for _ in range(SHUFFLES)]
-        )
-        same = int((game.logits_of_orders(orders).argmax(dim=-1) == best).sum())
+    same = ask.engine.ask(_orders_that_stay, ask.clip, best)
     bounds = (0, SHUFFLES // 4, SHUFFLES // 2, 3 * SHUFFLES // 4, SHUFFLES + 1)
     index = next(i for i in range(4) if bounds[i] <= same < bounds[i + 1])
     return quiz(
@@ -133,3 +128,12 @@ def _order_quiz(ask: Ask, best: int, *, quick: bool) -> dict[str, Any]:
         text.SEVEN_CHOICES[index],
         text.SEVEN_WHY.format(same=same, count=SHUFFLES),
     )
+
+
+def _orders_that_stay(subject: Subject, best: int) -> int:
+    """Of SHUFFLES random orders those whose answer is the class `best`."""
+    game = FrameGame(subject, Target(best))
+    generator = torch.Generator().manual_seed(1)
+    n = len(subject.x)
+    orders = torch.stack([torch.randperm(n, generator=generator) for _ in range(SHUFFLES)])
+    return int((game.logits_of_orders(orders).argmax(dim=-1) == best).sum())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PATH = "/health"
 READY, NOT_READY = 200, 503
-State = Literal["waking", "ready", "failed", "stopping"]
+State = Literal["waking", "ready", "failed", "unreachable", "stopping"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,15 @@ class Health:
 
     @property
     def state(self) -> State:
-        """`failed`: the embedded model could not be made ready; the log says why."""
-        return "stopping" if self.jobs.closed else self.backstage.state
+        """`failed`: the embedded model could not be made ready; the log says why.
+
+        `unreachable`: it was ready, but now no replica answers.
+        """
+        if self.jobs.closed:
+            return "stopping"
+        cluster = self.backstage.cluster
+        lost = cluster is not None and not cluster.answering
+        return "unreachable" if lost and self.backstage.state == "ready" else self.backstage.state
 
     def report(self) -> dict[str, Any]:
         """What is told, as JSON."""

@@ -15,6 +15,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.backstage import Backstage
+from app.serving.cluster import Cluster
 from app.serving.door import password_check
 from app.serving.headers import SafeHeaders
 from app.serving.health import Health, health_route
@@ -59,6 +60,7 @@ def serve(
     *,
     local: bool,
     show: bool = False,
+    cluster: Cluster | None = None,
 ) -> None:
     """Serve the page until somebody stops it; then the program ends in good order, with code 0.
 
@@ -69,6 +71,7 @@ def serve(
         folder: for everything on disk; removed in any case.
         local: served to this computer only.
         show: open it in this computer's browser.
+        cluster: whose machines run the models; None: this process does.
 
     Raises:
         OSError: the port cannot be had.
@@ -76,7 +79,7 @@ def serve(
     sign = StopSign()
     check: Any = settings.auth and password_check(*settings.auth)  # gradio takes coroutines too
     try:
-        backstage = Backstage()
+        backstage = Backstage(cluster)
         page = build_page(backstage, local=local)
         backstage.warm_up()
         folder.keep_swept(backstage.forget_those_who_left)
@@ -94,6 +97,8 @@ def serve(
         stop(page, all_jobs(), settings.stop_seconds)
     finally:
         close_decoders()
+        if cluster is not None:
+            cluster.stop()
         folder.remove()
     leave_at_once()
 

@@ -21,6 +21,10 @@ def _about(lowest: float, highest: float, unit: str, words: str) -> dict[str, An
     return {"lowest": lowest, "highest": highest, "unit": unit, "help": words}
 
 
+def _words(words: str) -> dict[str, Any]:
+    return {"words": True, "help": words}
+
+
 def _one_of(names: tuple[str, ...], words: str) -> dict[str, Any]:
     return {"names": names, "help": words}
 
@@ -49,6 +53,13 @@ class ServiceSettings:
     log_level: str = field(
         default="info", metadata=_one_of(LOG_LEVELS, "of this program's own log lines")
     )
+    ray: str = field(
+        default="",
+        metadata=_words("Ray cluster that runs the models: local, auto or host:port"),
+    )
+    replicas: str = field(
+        default="", metadata=_words("of the model on that cluster: a number, or a range like 1-4")
+    )
     # The repr of a record ends in logs and in error messages.
     auth: tuple[str, str] | None = field(default=None, repr=False)
 
@@ -70,6 +81,8 @@ class ServiceSettings:
                 continue
             if setting.name == "auth":
                 values["auth"] = _name_and_password(text)
+            elif "words" in setting.metadata:
+                values[setting.name] = text
             elif "names" in setting.metadata:
                 values[setting.name] = _chosen(text, setting.metadata, variable(setting.name))
             else:
@@ -94,6 +107,8 @@ def describe_settings() -> str:
         about = setting.metadata
         if setting.name == "auth":
             rows.append((variable("auth"), "none", "name:password that visitors must enter"))
+        elif "words" in about:
+            rows.append((variable(setting.name), "none", about["help"]))
         elif "names" in about:
             told = f"{about['help']}: {' or '.join(about['names'])}"
             rows.append((variable(setting.name), str(setting.default), told))

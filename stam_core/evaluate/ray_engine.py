@@ -2,7 +2,7 @@
 
     entries --decode (one CPU each)--> pixels --Answers (an actor per GPU)--> results
 
-Ray is an optional extra and imported only here.
+Ray is an optional extra.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stam_core import ray_module
 from stam_core.evaluate.answers import Answer, Answerer, Given
 from stam_core.evaluate.errors import EvaluationError
 from stam_core.evaluate.lists import Entry
@@ -33,11 +34,6 @@ WHAT_TO_INSTALL = (
 )
 STORE_BYTES = 512 * 2**20  # of a local cluster: some hundred decoded clips
 CLIPS_PER_TASK = 8  # in long lists; a task that dies costs its clips a second try
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its remarks are for its developers
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
 Row = dict[str, Any]  # Any: Ray's rows hold arrays, numbers and text
 Found = tuple[Entry, DecodedClip, Answer | None]
 
@@ -61,18 +57,10 @@ def import_ray(*, local: bool = False) -> Any:  # noqa: ANN401 - an optional mod
     Raises:
         EvaluationError: it is not installed; the message says how to.
     """
-    for name, value in _ENVIRONMENT.items():  # read by Ray when it is imported
-        os.environ.setdefault(name, value)
-    if local:
-        # Ray's own switch for systems with a firewall of their own; an address of 127.0.0.1 that is
-        # asked for openly is replaced by one that the network can reach.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
-        ray = importlib.import_module("ray")
-        importlib.import_module("ray.data")
+        return ray_module.import_ray("data", local=local)
     except ImportError as error:
         raise EvaluationError(WHAT_TO_INSTALL) from error
-    return ray
 
 
 def start_ray(address: str | None, cores: int) -> Any:  # noqa: ANN401 - an optional module
@@ -88,7 +76,7 @@ def start_ray(address: str | None, cores: int) -> Any:  # noqa: ANN401 - an opti
     ray = import_ray(local=address is None)
     if ray.is_initialized():
         return ray
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options = dict(ray_module.QUIET)
     if address is None:
         options |= {
             "num_cpus": max(2, cores),  # one for decoding beside one for the model

@@ -53,6 +53,11 @@ def has_frame_heads(model: object) -> bool:
     )
 
 
+def is_framewise(subject: Subject) -> bool:
+    """`has_frame_heads` of the model before the clip."""
+    return has_frame_heads(subject.model)
+
+
 @torch.no_grad()
 def head_by_hand(subject: Subject, layer: int, head: int) -> HeadByHand:
     """Recompute one head of the temporal stage from the clip's frame embeddings.
