@@ -96,6 +96,37 @@ def test_frames_whose_turn_has_not_come_have_no_effect_yet(monkeypatch: pytest.M
     ]
 
 
+LONG: list[tuple[str, Explainer]] = [
+    ("exact", EXPLAINERS["shapley"](subsets="all")),  # type: ignore[call-arg]
+    ("sampled", EXPLAINERS["shapley"](subsets="sampled", pairs=8)),  # type: ignore[call-arg]
+    ("sufficient", EXPLAINERS["sufficient-frames"](exhaustive=1)),  # type: ignore[call-arg]
+]
+
+
+@pytest.mark.parametrize(("name", "method"), LONG, ids=[name for name, _ in LONG])
+def test_parts_of_many_passes_pause_too(
+    name: str, method: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def subject() -> Subject:  # six frames; only four of them together are enough
+        weights = torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+        return hand_subject(6, lambda seen: seen @ weights, threshold=3.5)
+
+    expected = method.scores(subject(), Target(0))
+    monkeypatch.setattr(game, "_STEP_MACS", ONE_A_STEP)
+    asked = subject()
+    before = 0.0
+    for scores in method.stream(asked, Target(0)):
+        # One a step, and the two of which the whole and the empty clip are.
+        assert asked.meter.passes - before <= 1.0 + 2.0
+        assert scores.done < 1 or scores.frames is not None
+        before = asked.meter.passes
+    assert scores.done == 1.0
+    assert scores.frames is not None
+    assert expected.frames is not None
+    torch.testing.assert_close(scores.frames, expected.frames)
+    assert scores.details == pytest.approx(dict(expected.details))
+
+
 # --- the lab, with a TimeSformer ---
 
 
