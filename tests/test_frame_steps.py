@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from app.analysis import Analyst
+from app.explained import Explained, with_methods
 from app.frame_lab.desk import LabDesk, LabView
 from app.frame_lab.state import Lab
 from app.turns import Turns
@@ -217,3 +220,16 @@ def test_others_are_answered_between_two_steps(
             prediction = another.submit(engine.predict, clip).result(timeout=30)
             assert prediction.logits.shape == (5,)
             assert next(stream).done > 0
+
+
+def test_the_strip_is_told_before_the_first_bar_is_known(
+    engine: Engine, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(game, "_STEP_MACS", ONE_A_STEP)
+    monkeypatch.setattr("app.explained.BETWEEN_PARTS_SECONDS", 0.0)
+    analyst: Any = SimpleNamespace(explained=Explained())
+    visit = replace(with_methods(Visit(), engine.info), bars="shapley", bars_parameters={})
+    told = list(Analyst._scores(analyst, engine, clip, visit))
+    assert told[0]["bars"] is None  # a place to leave, no more
+    assert len(told[-1]["bars"]["values"]) == 4
+    assert all(scores["heat"] is not None for scores in told)
