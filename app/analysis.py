@@ -230,15 +230,20 @@ class Analyst:
         return engine, clip
 
     def _scores(self, engine: Engine, clip: Clip, visit: Visit) -> Iterator[dict[str, Any]]:
-        """The map and the bars for the strip; the bars grow where their method gives parts."""
+        """The map and the bars for the strip; they grow where their method gives parts.
+
+        The first parts may have none yet: they are places where a newer question ends this one.
+        """
         titles = controls.method_titles()
         labels = engine.info.labels
         heat_ask, bars_ask = asks(visit)
         for heat in self.explained.stream(engine, clip, heat_ask):
             if heat.done < 1:
-                yield payload.scores_payload(clip, heat, None, titles, labels)
+                shown = None if heat.patches is None else heat
+                yield payload.scores_payload(clip, shown, None, titles, labels)
         for bars in self.explained.stream(engine, clip, bars_ask):
-            yield payload.scores_payload(clip, heat, bars, titles, labels)
+            shown = None if bars.frames is None else bars
+            yield payload.scores_payload(clip, heat, shown, titles, labels)
 
 
 def method_panels(visit: Visit, info: ModelInfo) -> tuple[dict[str, Any], dict[str, Any]]:

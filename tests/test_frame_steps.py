@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from app.analysis import Analyst
+from app.explained import Explained, with_methods
 from app.frame_lab.desk import LabDesk, LabView
 from app.frame_lab.state import Lab
 from app.turns import Turns
@@ -94,6 +97,37 @@ def test_frames_whose_turn_has_not_come_have_no_effect_yet(monkeypatch: pytest.M
         [1.0, 2.0, 4.0, 0.0],
         [1.0, 2.0, 4.0, -3.0],
     ]
+
+
+LONG: list[tuple[str, Explainer]] = [
+    ("exact", EXPLAINERS["shapley"](subsets="all")),  # type: ignore[call-arg]
+    ("sampled", EXPLAINERS["shapley"](subsets="sampled", pairs=8)),  # type: ignore[call-arg]
+    ("sufficient", EXPLAINERS["sufficient-frames"](exhaustive=1)),  # type: ignore[call-arg]
+]
+
+
+@pytest.mark.parametrize(("name", "method"), LONG, ids=[name for name, _ in LONG])
+def test_parts_of_many_passes_pause_too(
+    name: str, method: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def subject() -> Subject:  # six frames; only four of them together are enough
+        weights = torch.tensor([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+        return hand_subject(6, lambda seen: seen @ weights, threshold=3.5)
+
+    expected = method.scores(subject(), Target(0))
+    monkeypatch.setattr(game, "_STEP_MACS", ONE_A_STEP)
+    asked = subject()
+    before = 0.0
+    for scores in method.stream(asked, Target(0)):
+        # One a step, and the two of which the whole and the empty clip are.
+        assert asked.meter.passes - before <= 1.0 + 2.0
+        assert scores.done < 1 or scores.frames is not None
+        before = asked.meter.passes
+    assert scores.done == 1.0
+    assert scores.frames is not None
+    assert expected.frames is not None
+    torch.testing.assert_close(scores.frames, expected.frames)
+    assert scores.details == pytest.approx(dict(expected.details))
 
 
 # --- the lab, with a TimeSformer ---
@@ -186,3 +220,16 @@ def test_others_are_answered_between_two_steps(
             prediction = another.submit(engine.predict, clip).result(timeout=30)
             assert prediction.logits.shape == (5,)
             assert next(stream).done > 0
+
+
+def test_the_strip_is_told_before_the_first_bar_is_known(
+    engine: Engine, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(game, "_STEP_MACS", ONE_A_STEP)
+    monkeypatch.setattr("app.explained.BETWEEN_PARTS_SECONDS", 0.0)
+    analyst: Any = SimpleNamespace(explained=Explained())
+    visit = replace(with_methods(Visit(), engine.info), bars="shapley", bars_parameters={})
+    told = list(Analyst._scores(analyst, engine, clip, visit))
+    assert told[0]["bars"] is None  # a place to leave, no more
+    assert len(told[-1]["bars"]["values"]) == 4
+    assert all(scores["heat"] is not None for scores in told)

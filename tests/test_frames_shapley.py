@@ -14,7 +14,7 @@ from captum.attr import ShapleyValues
 from stam_core.explain import game as game_module
 from stam_core.explain import shapley as shapley_module
 from stam_core.explain.game import FrameGame
-from stam_core.explain.shapley import Shapley, added_in_order, exact, student_t
+from stam_core.explain.shapley import Shapley, added_in_order, arrived, exact, student_t
 from stam_core.types import Target
 from tests.frame_toys import additive, hand_subject
 from tests.test_record import hooks_of
@@ -155,7 +155,8 @@ def test_an_order_and_its_reverse_cancel_what_only_depends_on_being_early():
     subject = hand_subject(3, lambda present: present.amax(dim=1))
     game = FrameGame(subject, FIRST)
     orders = torch.tensor([[2, 0, 1], [1, 0, 2]])
-    added = added_in_order(game, orders, torch.tensor([0.0, 1.0]).double())
+    between = game.values(arrived(orders))
+    added = added_in_order(orders, between, torch.tensor([0.0, 1.0]).double())
     assert added.tolist() == [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
 
 

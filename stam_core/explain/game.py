@@ -8,14 +8,14 @@ training never showed: the model always saw T frames (arXiv 1806.10758).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 
-from stam_core.explain.base import choice
+from stam_core.explain.base import Scores, choice
 
 if TYPE_CHECKING:
     from torch import nn
@@ -125,6 +125,26 @@ class FrameGame:
         for some in torch.split(rows, self.subsets_per_step):
             seen += len(some)
             yield some, seen / len(rows)
+
+    def with_pauses(
+        self,
+        ask: Callable[[torch.Tensor], torch.Tensor],
+        kept: torch.Tensor,
+        so_far: Scores,
+    ) -> Generator[Scores, None, torch.Tensor]:
+        """The answer of `ask` (`values` or `leads`) to subsets [M,T]; `so_far` between its steps.
+
+        For parts of a stream that are small where there is a stage for frames alone, and are
+        answered in one go then, but take long where each subset is a pass of the whole model.
+        """
+        if self.subject.embeds_frames:
+            return ask(kept)
+        found = []
+        for some, done in self.in_steps(kept):
+            found.append(ask(some))
+            if done < 1:
+                yield so_far
+        return torch.cat(found)
 
     def read(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits [M,K] -> values [M]."""

@@ -104,10 +104,13 @@ def exact(game: FrameGame) -> Iterator[Scores]:
     n = game.num_frames
     order = _reading_order(n)
     sums = _SizeSums(n)
+    so_far = Scores(done=0.0)
     for rows in _split(order, 2 + 2 * n, game.subsets_per_step):
         kept = subsets(rows, n)
-        sums.add(kept, game.values(kept))
-        yield sums.scores(done=sums.seen / len(order))
+        values = yield from game.with_pauses(game.values, kept, so_far)
+        sums.add(kept, values)
+        so_far = sums.scores(done=sums.seen / len(order))
+        yield so_far
 
 
 def subsets(codes: torch.Tensor, num_frames: int) -> torch.Tensor:
@@ -196,23 +199,37 @@ def sampled(game: FrameGame, *, pairs: int, seed: int) -> Iterator[Scores]:
     generator = torch.Generator().manual_seed(seed)
     ends = game.values(torch.stack([torch.zeros(n), torch.ones(n)]).bool()).double()
     added: list[torch.Tensor] = []  # [T] a pair
+    so_far = Scores(done=0.0)
     at_once = max(1, game.subsets_per_step // max(1, 2 * (n - 1)))
     while len(added) < pairs:
         count = min(at_once, pairs - len(added)) if added else min(2, pairs)
         forward = torch.stack([torch.randperm(n, generator=generator) for _ in range(count)])
         both = torch.stack([forward, forward.flip(1)], dim=1).flatten(0, 1)  # [2*count,T]
-        added += added_in_order(game, both, ends).view(count, 2, n).mean(dim=1).unbind()
-        yield _interval(torch.stack(added), ends, len(added) / pairs)
+        between = yield from game.with_pauses(game.values, arrived(both), so_far)
+        added += added_in_order(both, between, ends).view(count, 2, n).mean(dim=1).unbind()
+        so_far = _interval(torch.stack(added), ends, len(added) / pairs)
+        yield so_far
 
 
-def added_in_order(game: FrameGame, orders: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """What each frame adds as it arrives: orders [M,T], v of (none, all) [2] -> [M,T] by frame."""
-    n_orders, n = orders.shape
+def arrived(orders: torch.Tensor) -> torch.Tensor:
+    """Who is there after 1..T-1 arrivals: orders [M,T] -> subsets [M*(T-1),T] bool."""
+    n = orders.shape[1]
     arrival = orders.argsort(dim=1)  # [M,T] when each frame comes
-    kept = arrival[:, None] < torch.arange(1, n)[:, None]  # [M,T-1,T] the first 1..T-1
-    between = game.values(kept.flatten(0, 1)).double().view(n_orders, n - 1)
-    values = torch.cat([ends[:1].expand(n_orders, 1), between, ends[1:].expand(n_orders, 1)], dim=1)
-    return values.diff(dim=1).gather(1, arrival)
+    return (arrival[:, None] < torch.arange(1, n)[:, None]).flatten(0, 1)
+
+
+def added_in_order(orders: torch.Tensor, between: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
+    """What each frame adds as it arrives, [M,T] by frame.
+
+    Args:
+        orders: [M,T].
+        between: [M*(T-1)] values of `arrived(orders)`.
+        ends: [2] float64, the values of none and of all.
+    """
+    n_orders, n = orders.shape
+    inner = between.double().view(n_orders, n - 1)
+    values = torch.cat([ends[:1].expand(n_orders, 1), inner, ends[1:].expand(n_orders, 1)], dim=1)
+    return values.diff(dim=1).gather(1, orders.argsort(dim=1))
 
 
 def _interval(added: torch.Tensor, ends: torch.Tensor, done: float) -> Scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -75,11 +75,13 @@ class SufficientFrames(FrameMethod):
             yield _report(state, n, ends, done=size / n)
         greedy = state.lead <= 0
         while state.lead <= 0 and len(state.frames) < n:
-            state = _grown(game, state)
+            so_far = _report(state, n, ends, done=(len(state.frames) - 1) / n)
+            state = yield from _grown(game, state, so_far)
             if state.lead <= 0 and len(state.frames) < n:
                 yield _report(state, n, ends, done=len(state.frames) / n)
         if greedy and state.lead > 0:
-            state = _pruned(game, state)
+            so_far = _report(state, n, ends, done=(len(state.frames) - 1) / n)
+            state = yield from _pruned(game, state, so_far)
         details = {**ends, "found": float(state.lead > 0), "exhaustive": float(not greedy)}
         yield _report(state, n, details, done=1.0)
 
@@ -106,23 +108,25 @@ def _best_of_size(game: FrameGame, size: int, before: _Search) -> Iterator[_Sear
     )
 
 
-def _grown(game: FrameGame, state: _Search) -> _Search:
+def _grown(game: FrameGame, state: _Search, so_far: Scores) -> Generator[Scores, None, _Search]:
     """The set with the frame that helps most."""
     rest = [frame for frame in range(game.num_frames) if frame not in state.frames]
     members = torch.tensor([[*state.frames, frame] for frame in rest])
-    found = game.leads(_kept(members, game.num_frames))
+    kept = _kept(members, game.num_frames)
+    found = yield from game.with_pauses(game.leads, kept, so_far)
     best = int(found.argmax())
     frames = (*state.frames, rest[best])
     return _Search(frames, float(found[best]), (*state.leads, float(found[best])), 0)
 
 
-def _pruned(game: FrameGame, state: _Search) -> _Search:
+def _pruned(game: FrameGame, state: _Search, so_far: Scores) -> Generator[Scores, None, _Search]:
     """Without the frames that turn out not to be needed, the earliest found first."""
     for frame in state.frames:
         fewer = tuple(member for member in state.frames if member != frame)
         lead = float(game.leads(_kept(torch.tensor([fewer]), game.num_frames))[0])
         if fewer and lead > 0:
             state = _Search(fewer, lead, state.leads, 0)
+        yield so_far
     return state
 
 
