@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from stam_core.engine import Engine
+from stam_core.any_engine import AnyEngine
 from stam_core.explain import EXPLAINERS
 from stam_core.render.evidence import Evidence
 from stam_core.types import Clip, Explanation
 
 
 def gather_evidence(
-    engine: Engine,
+    engine: AnyEngine,
     clip: Clip,
     *,
     clip_name: str,
