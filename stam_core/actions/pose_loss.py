@@ -12,7 +12,6 @@ from stam_core.actions.figure import MIRRORED_PARTS
 from stam_core.actions.skeleton import JOINTS, MIRRORED_JOINTS
 
 BINS = 32  # rows and columns that CLS tells apart: 4 pixels each at 128
-_WAY_SCALE = 8.0  # a way of an eighth of the picture within two frames is 1
 _BIN_SPREAD = 1.0  # standard deviation, in bins, of the target around the true place
 
 
@@ -39,8 +38,6 @@ class MotionHeads(nn.Module):
         super().__init__()
         self.before = nn.Linear(width, len(JOINTS))  # "how much of each joint was here just now?"
         self.after = nn.Linear(width, len(JOINTS))  # "how much of each joint comes here next?"
-        # "does the joint that is here go to the right, and down?"
-        self.way = nn.Linear(width, 2 * len(JOINTS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,11 +170,7 @@ def patch_pose_loss(
 def motion_loss(
     heads: MotionHeads, patches: torch.Tensor, truth: PoseTruth, *, side: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Where every joint was a frame ago, where it comes next, and its way: only time can tell.
-
-    Most joints stay in their patch from one frame to the next, so that who sees one frame alone
-    finds most places. The way tells those who saw the others; it is asked of the patches that the
-    joint is in, the more the further it goes.
+    """Where every joint was a frame ago, and where it comes next: only time can tell.
 
     Args:
         heads: the read-outs.
@@ -186,8 +179,7 @@ def motion_loss(
         side: S, pixels.
 
     Returns:
-        The loss; "next", the share of joints whose next patch is found; and "way", the share of
-        right answers about it, 0.5 by chance.
+        The loss; and "next", the share of joints whose next patch is found.
     """
     b, t, n, _ = patches.shape
     grid = round(n**0.5)
@@ -199,19 +191,9 @@ def motion_loss(
     loss = _mean(_cross_entropy(was, shares[:, :-1]), asked_before) + _mean(
         _cross_entropy(comes, shares[:, 1:]), asked_after
     )
-    joints = truth.joints.view(b, t, -1, 2)
-    way = (joints[:, 2:] - joints[:, :-2]) * (_WAY_SCALE / side)  # [B,T-2,J,2]
-    way = way[:, :, None].expand(-1, -1, n, -1, -1)  # [B,T-2,N,J,2]
-    told = heads.way(patches[:, 1:-1]).float().unflatten(-1, (-1, 2))  # [B,T-2,N,J,2]
-    here = shares[:, 1:-1].transpose(2, 3)  # [B,T-2,N,J]
-    known = (inside[:, :-2] * inside[:, 1:-1] * inside[:, 2:])[:, :, None]
-    counts = (here * known)[..., None] * way.abs().clamp_max(1.0)  # the further, the more
-    missed = F.binary_cross_entropy_with_logits(told, (way > 0).float(), reduction="none")
-    loss = loss + 2.0 * _mean(missed, counts)
     with torch.no_grad():
         found = (comes.argmax(-1) == shares[:, 1:].argmax(-1)).float()
-        right = ((told > 0) == (way > 0)).float()
-    return loss, {"next": float(_mean(found, asked_after)), "way": float(_mean(right, counts))}
+    return loss, {"next": float(_mean(found, asked_after))}
 
 
 def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

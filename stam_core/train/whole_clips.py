@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _TIME_HEIGHT = 0.2
 _LONGEST_WAVE = 64.0  # frames
 _LR = 3e-4
-_NEW_LR = 1e-3  # of what no picture has taught
 
 
 @torch.no_grad()
@@ -139,7 +138,7 @@ def train_clips(
     model.patch_embed.requires_grad_(options.begin_with is None)
     with plain_products(model):
         figures = _learn_clips(model, heads, stores, options, report)
-    model.patch_embed.requires_grad_(True)
+    model.patch_embed.requires_grad_(True)  # noqa: FBT003 - torch's own
     return figures
 
 
@@ -149,14 +148,7 @@ def _learn_clips(
     motion = MotionHeads(options.config.width).to(options.device)
     modules = nn.ModuleDict({"model": model, "heads": heads, "motion": motion})
     threads = available_threads(options)
-    new = [*_in_time(model), *heads.parameters(), *motion.parameters()]
-    known = {id(parameter) for parameter in new}
-    old = [value for value in model.parameters() if value.requires_grad and id(value) not in known]
-    groups: list[dict[str, Any]] = [{"params": old}, {"params": new, "lr": _NEW_LR}]
-    stage = Stage(
-        "joint", modules, options,
-        steps=options.joint_steps, lr=_LR, threads=threads, groups=groups,
-    )  # fmt: skip
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=_LR, threads=threads)
 
     def draw(done: float) -> Batch:
         return draw_clips(stores, options, stage.generator)
