@@ -138,7 +138,7 @@ def train_clips(
     model.patch_embed.requires_grad_(options.begin_with is None)
     with plain_products(model):
         figures = _learn_clips(model, heads, stores, options, report)
-    model.patch_embed.requires_grad_(True)  # noqa: FBT003 - torch's own
+    model.patch_embed.requires_grad_(True)
     return figures
 
 
