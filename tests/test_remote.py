@@ -19,8 +19,6 @@ from safetensors.torch import save_file
 
 from app.analysis import Analyst
 from app.backstage import Backstage
-from app.compare.state import Pair
-from app.frame_lab.state import Lab
 from app.learn.desk import LESSONS
 from app.learn.state import Learn
 from app.serving.cluster import Cluster, read_replicas
@@ -290,24 +288,6 @@ def test_lessons_show_the_same(analysts, number, data):
     here, there = both(analysts, lesson)
     assert same(here, there)
     assert "missing" not in there
-
-
-def test_compare_and_the_lab_show_the_same(analysts):
-    def pair(analyst: Analyst) -> Any:
-        visit = analyst.example(Visit(), "jumping-jacks.mp4")
-        *_, view = analyst.compare.open(visit, Pair())
-        return view
-
-    def lab(analyst: Analyst) -> Any:
-        visit = analyst.example(Visit(), "jumping-jacks.mp4")
-        opened = analyst.lab.open(visit, Lab())
-        *_, last = analyst.lab.effects(visit, opened.lab, lambda: True)
-        return opened.answer, last.effects["state"]
-
-    for ask in (pair, lab):
-        here, there = both(analysts, ask)
-        assert type(here) is type(there)
-    assert same(*both(analysts, lab))
 
 
 # --- what the operator chooses ---
