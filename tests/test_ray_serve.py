@@ -25,7 +25,7 @@ from stam_core import Engine
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain.by_hand import head_by_hand
 from stam_core.remote import RemoteEngine, RemoteError
-from stam_core.remote.ray_serve import LOCAL, RayServe, ReplicaPlan, start_serve
+from stam_core.remote.ray_serve import AT_ONCE, LOCAL, RayServe, ReplicaPlan, start_serve
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("ray", "uvicorn", "starlette")),
@@ -148,8 +148,9 @@ def test_a_mistake_of_ours_is_not_called_a_lost_machine(there, clips):
 
 
 def test_visitors_are_served_side_by_side_and_clips_where_they_are_known(there, clips):
-    with ThreadPoolExecutor(len(clips)) as visitors:
-        processes = set(visitors.map(lambda clip: process_of(there, clip, 0.5), clips))
+    crowd = [clips[0]] * (3 * AT_ONCE)  # more than one replica takes at a time
+    with ThreadPoolExecutor(len(crowd)) as visitors:
+        processes = set(visitors.map(lambda clip: process_of(there, clip, 0.2), crowd))
     assert len(processes) == 2
     process_of(there, clips[1])
     time.sleep(1)  # until the front has heard who knows the clip
