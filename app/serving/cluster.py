@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import threading
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,9 @@ class Cluster:
         self._replicas = read_replicas(settings.replicas)
         self._serve: RayServe | None = None
         self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._problem: Exception | None = None  # why the replicas could not be begun
+        self._begun = threading.Event()
         self._ended = threading.Event()
         self.answering = False  # a replica is there that answers
 
@@ -90,35 +94,57 @@ class Cluster:
     def stop(self) -> None:
         """End the replicas, and the cluster where it was begun here."""
         self._ended.set()
-        if self._serve is None:
-            return
-        # A cluster that is gone cannot be waited for.
-        ending = threading.Thread(target=self._serve.stop, name="end replicas", daemon=True)
-        ending.start()
-        ending.join(STOP_SECONDS)
+        if hasattr(signal, "alarm"):
+            # Ray's own handler of SIGTERM, in this process too, would abort it in three seconds.
+            signal.alarm(0)
+        if self._thread is not None:  # a cluster that is gone cannot be waited for
+            self._thread.join(STOP_SECONDS)
 
     def _started(self) -> RayServe:
-        from app.session import cache_bytes
-        from stam_core.remote.ray_serve import start_serve
-
         with self._lock:
-            if self._serve is None:
-                self._serve = start_serve(
-                    self._settings.ray,
-                    replicas=self._replicas,
-                    modules=MODULES,
-                    cache_bytes=cache_bytes(),
-                    patience_seconds=self._settings.job_seconds,
-                )
-                self.answering = True
-                threading.Thread(target=self._watch, name="replicas", daemon=True).start()
-                _LOG.info("replicas", extra={"facts": {"running": self._serve.running()}})
+            if self._thread is None or self._problem is not None:
+                self._problem = None
+                self._begun.clear()
+                self._thread = threading.Thread(target=self._run, name="replicas", daemon=True)
+                self._thread.start()
+            self._begun.wait()
+            if self._problem is not None:
+                raise self._problem
+            assert self._serve is not None  # it was begun
             return self._serve
 
-    def _watch(self) -> None:
-        assert self._serve is not None  # it was begun
+    def _run(self) -> None:
+        """Begin the replicas, watch them, end them: all in one thread.
+
+        The kernel ends the processes of a cluster begun here when the thread that began it ends
+        (Ray asks it to), and this process then ends itself.
+        """
+        try:
+            self._serve = self._begin()
+        # Whatever it is, whoever waits is told.
+        except Exception as problem:
+            self._problem = problem
+            return
+        finally:
+            self._begun.set()
         while not self._ended.wait(LOOK_SECONDS):
             answering = self._serve.running() > 0
             if answering != self.answering:
                 _LOG.warning("replicas answer again" if answering else "no replica answers")
             self.answering = answering
+        self._serve.stop()
+
+    def _begin(self) -> RayServe:
+        from app.session import cache_bytes
+        from stam_core.remote.ray_serve import start_serve
+
+        serve = start_serve(
+            self._settings.ray,
+            replicas=self._replicas,
+            modules=MODULES,
+            cache_bytes=cache_bytes(),
+            patience_seconds=self._settings.job_seconds,
+        )
+        self.answering = True
+        _LOG.info("replicas", extra={"facts": {"running": serve.running()}})
+        return serve
