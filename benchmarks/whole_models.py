@@ -60,6 +60,8 @@ def answer_rendered(
                 for name, given in (
                     ("as is", x), ("backwards", x[paired].flip(1)), ("shuffled", shuffled),
                 ):  # fmt: skip
+                    if len(given) == 0:  # a batch without a time pair
+                        continue
                     answers[name].append(
                         engine.model(given.to(engine.device)).float().cpu().numpy()
                     )
