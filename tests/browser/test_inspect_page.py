@@ -271,7 +271,7 @@ def test_a_model_of_ones_own_is_opened_with_its_labels(ui: Ui, tmp_path: Path) -
     expect(page.locator("#model-summary")).to_contain_text("A checkpoint of yours")
     expect(page.locator("#predictions .note")).to_contain_text("my-model")
     page.locator("#model input").click()
-    page.get_by_role("option", name=re.compile("embedded")).click()
+    page.get_by_role("option", name=re.compile("^STAM, rendered")).click()
     expect(page.locator("#predictions .note")).to_contain_text("rendered actions")
 
 
