@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 Step = TypeVar("Step")
+HURRIED_SECONDS = 2.0  # between two questions
 VISITORS_KEPT = 512
 
 
@@ -22,6 +24,7 @@ class Turns:
     def __init__(self) -> None:
         self._newest: OrderedDict[str, int] = OrderedDict()
         self._asked: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
         self._count = 0
         self._lock = threading.Lock()
 
@@ -35,6 +38,9 @@ class Turns:
         """
         with self._lock:
             self._count += 1
+            now = time.monotonic()
+            hurried = now - self._begun.get(visitor, -HURRIED_SECONDS) < HURRIED_SECONDS
+            self._begun[visitor] = now
             if isinstance(asked, int | float):
                 if asked < self._asked.get(visitor, asked):
                     return Turn(self, visitor, self._count)
@@ -44,13 +50,15 @@ class Turns:
             while len(self._newest) > VISITORS_KEPT:
                 forgotten, _ = self._newest.popitem(last=False)
                 self._asked.pop(forgotten, None)
-            return Turn(self, visitor, self._count)
+                self._begun.pop(forgotten, None)
+            return Turn(self, visitor, self._count, hurried)
 
     def end(self, visitor: str) -> None:
         """Nobody waits for this visitor's question any more."""
         with self._lock:
             self._newest.pop(visitor, None)
             self._asked.pop(visitor, None)
+            self._begun.pop(visitor, None)
 
     def newest(self, visitor: str) -> int | None:
         """The number of the visitor's newest question; None: it was ended, or there was none."""
@@ -65,6 +73,7 @@ class Turn:
     turns: Turns
     visitor: str
     number: int
+    hurried: bool = False  # another one had only just begun: its words may still be on their way
 
     def is_wanted(self) -> bool:
         """Whether it still is the newest and was not ended."""

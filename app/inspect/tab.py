@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from app.analysis import View
     from app.controls import Place
 
+ONCE_MORE_SECONDS = 0.5
 NO_EXAMPLE = ""  # gradio takes None in an update for "as before"
 
 
@@ -258,6 +260,10 @@ def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:
             turn = tab.begin(request, event)
             for view in turn.follow(backstage.analyst.adjust(visit, place, event_data(event))):
                 yield tab.updates(view)
+            if turn.hurried:  # an older answer on its way may come last: said once more
+                time.sleep(ONCE_MORE_SECONDS)
+                if turn.is_wanted():
+                    yield tab.updates(view)
 
         return guarded(handler)
 
