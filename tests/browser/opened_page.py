@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Page, Request
 
 SHOWN = ".strip[data-state=shown]"
+# What Gradio's client writes when its page is left while an answer streams.
+CUT_BY_LEAVING = ("console: AbortError:", "console: Unexpected error Connection errored out")
 
 
 @dataclass
@@ -20,9 +22,17 @@ class Ui:
 
     def open(self, query: str = "") -> Page:
         """Go to the page and wait until the first example is shown analysed."""
-        self.page.goto(self.address + query)
+        self.go(query)
         self.page.wait_for_selector(SHOWN, timeout=60_000)
         return self.page
+
+    def go(self, query: str = "") -> None:
+        """Leave the page there is, whose streams that cuts, and load the app's."""
+        known = len(self.problems)
+        self.page.goto("about:blank")
+        left = self.problems[known:]
+        self.problems[known:] = [one for one in left if not one.startswith(CUT_BY_LEAVING)]
+        self.page.goto(self.address + query)
 
 
 def watch(page: Page, opened: Ui) -> None:
@@ -30,7 +40,7 @@ def watch(page: Page, opened: Ui) -> None:
 
     def note_request(request: Request) -> None:
         opened.requests.append(request.url)
-        if not request.url.startswith((opened.address, "data:", "blob:")):
+        if not request.url.startswith((opened.address, "data:", "blob:", "about:blank")):
             opened.problems.append(f"request to {request.url}")
 
     page.on("request", note_request)

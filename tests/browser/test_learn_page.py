@@ -72,7 +72,7 @@ PROBLEMS = """() => {
 
 def open_learn(ui: Ui, query: str = "") -> Page:
     """The tab, by its address; a busy machine needs a while."""
-    ui.page.goto(f"{ui.address}/?tab=learn{query}")
+    ui.go(f"/?tab=learn{query}")
     ui.page.wait_for_selector(".lesson[data-state=shown]", timeout=120_000)
     return ui.page
 
