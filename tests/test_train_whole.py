@@ -14,7 +14,13 @@ from safetensors.torch import load_file
 
 from stam_core import Engine
 from stam_core.actions import LABELS
-from stam_core.actions.pose_loss import MotionHeads, PoseTruth, motion_loss, patch_targets
+from stam_core.actions.pose_loss import (
+    FRAMES_AWAY,
+    MotionHeads,
+    PoseTruth,
+    motion_loss,
+    patch_targets,
+)
 from stam_core.actions.skeleton import JOINTS
 from stam_core.errors import ParameterError
 from stam_core.models.stam import Stam, StamConfig, spatial_transformer
@@ -238,9 +244,9 @@ def test_weights_of_other_sizes_are_refused(tmp_path):
         assert torch.equal(value, before[name]), name
 
 
-def test_motion_is_asked_of_the_neighbouring_frames():
-    """A read-out that knows the answers loses nearly nothing; the same a frame late loses much."""
-    b, t, grid, side = 2, 5, 4, 64
+def test_motion_is_asked_of_earlier_and_later_frames():
+    """A read-out that knows the answers loses nearly nothing; one that says "as now" loses much."""
+    b, t, grid, side = 2, 9, 4, 64
     rng = torch.Generator().manual_seed(0)
     cells = torch.randint(grid, (b * t, len(JOINTS), 2), generator=rng)
     joints = (cells + 0.5) * (side / grid)  # the centres of patches
@@ -265,12 +271,12 @@ def test_motion_is_asked_of_the_neighbouring_frames():
         torch.nn.init.zeros_(head.weight)
         with torch.no_grad():
             head.weight[:, first : first + len(JOINTS)] = torch.eye(len(JOINTS))
-    right, told = motion_loss(heads, knows(1, -1), truth, side=side)
+    right, told = motion_loss(heads, knows(FRAMES_AWAY, -FRAMES_AWAY), truth, side=side)
     late, missed = motion_loss(heads, knows(0, 0), truth, side=side)
     assert right.item() < 1e-6
-    assert told["next"] == 1.0
+    assert told["later"] == 1.0
     assert late.item() > 10
-    assert missed["next"] < 0.3
+    assert missed["later"] < 0.3
 
 
 def test_a_clip_of_one_frame_has_no_motion():

@@ -12,6 +12,9 @@ from stam_core.actions.figure import MIRRORED_PARTS
 from stam_core.actions.skeleton import JOINTS, MIRRORED_JOINTS
 
 BINS = 32  # rows and columns that CLS tells apart: 4 pixels each at 128
+# How far off patches that have seen other frames are asked: a quarter of a clip of 16. From one
+# frame to the next most joints stay in their patch, so that "as now" would be answer enough.
+FRAMES_AWAY = 4
 _BIN_SPREAD = 1.0  # standard deviation, in bins, of the target around the true place
 
 
@@ -36,8 +39,8 @@ class MotionHeads(nn.Module):
     def __init__(self, width: int) -> None:
         """Read-outs of tokens `width` wide."""
         super().__init__()
-        self.before = nn.Linear(width, len(JOINTS))  # "how much of each joint was here just now?"
-        self.after = nn.Linear(width, len(JOINTS))  # "how much of each joint comes here next?"
+        self.before = nn.Linear(width, len(JOINTS))  # "how much of each joint was here before?"
+        self.after = nn.Linear(width, len(JOINTS))  # "how much of each joint will be here?"
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +173,7 @@ def patch_pose_loss(
 def motion_loss(
     heads: MotionHeads, patches: torch.Tensor, truth: PoseTruth, *, side: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Where every joint was a frame ago, and where it comes next: only time can tell.
+    """Where every joint was `FRAMES_AWAY` ago, and where it will be: only time can tell.
 
     Args:
         heads: the read-outs.
@@ -179,21 +182,21 @@ def motion_loss(
         side: S, pixels.
 
     Returns:
-        The loss; and "next", the share of joints whose next patch is found.
+        The loss; and "later", the share of joints whose later patch is found.
     """
     b, t, n, _ = patches.shape
     grid = round(n**0.5)
+    early, late = slice(0, max(0, t - FRAMES_AWAY)), slice(FRAMES_AWAY, None)
     shares = patch_targets(truth.joints, side=side, grid=grid).view(b, t, -1, n)  # [B,T,J,N]
     inside = truth.inside.float().view(b, t, -1)  # [B,T,J]
-    was = heads.before(patches[:, 1:]).float().transpose(2, 3)  # [B,T-1,J,N]
-    comes = heads.after(patches[:, :-1]).float().transpose(2, 3)
-    asked_before, asked_after = inside[:, :-1], inside[:, 1:]
-    loss = _mean(_cross_entropy(was, shares[:, :-1]), asked_before) + _mean(
-        _cross_entropy(comes, shares[:, 1:]), asked_after
+    was = heads.before(patches[:, late]).float().transpose(2, 3)  # [B,T-away,J,N]
+    comes = heads.after(patches[:, early]).float().transpose(2, 3)
+    loss = _mean(_cross_entropy(was, shares[:, early]), inside[:, early]) + _mean(
+        _cross_entropy(comes, shares[:, late]), inside[:, late]
     )
     with torch.no_grad():
-        found = (comes.argmax(-1) == shares[:, 1:].argmax(-1)).float()
-    return loss, {"next": float(_mean(found, asked_after))}
+        found = (comes.argmax(-1) == shares[:, late].argmax(-1)).float()
+    return loss, {"later": float(_mean(found, inside[:, late]))}
 
 
 def _mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -131,9 +131,9 @@ def train_clips(
 ) -> Figures:
     """Learn actions from whole clips.
 
-    The patches of each frame go on to say what they show, and also where each joint was a frame ago
-    and where it comes next, which attention in time has to find out. A stem that came trained stays
-    as it is: its way back is a quarter of all time.
+    The patches of each frame go on to say what they show, and also where each joint was a while ago
+    and where it will be, which attention in time has to find out. A stem that came trained stays as
+    it is: its way back is a quarter of all time.
     """
     model.patch_embed.requires_grad_(options.begin_with is None)
     with plain_products(model):
