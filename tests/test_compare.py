@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -35,6 +36,8 @@ from stam_core.render.comparison import on_scale, same_units, shared_scale
 from stam_core.train import write_checkpoint
 from stam_core.types import Explanation, Preprocessing, Scheme
 from tests.toys import toy_model
+
+Found = TypeVar("Found")
 
 INFO = model_info("stam-16")
 FAST = ("temporal-attention", "rollout", "spatial-rollout")
@@ -390,6 +393,35 @@ def test_a_stam_and_a_timesformer_stand_side_by_side(
 # --- what a ranking is worth, where each question is a whole pass ---
 
 
+def test_a_long_method_may_be_ended_between_its_steps(
+    analyst: Analyst, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler is ended where it yields: so it must, before there is anything to show."""
+    monkeypatch.setattr("app.compare.desk.FIRST", FAST[:2])
+    monkeypatch.setattr("app.explained.BETWEEN_PARTS_SECONDS", 0.0)
+    *_, opened = (view.pair for view in analyst.compare.open(visit, Pair()) if view.pair)
+    ask = {"choice": "integrated-gradients", "parameters": {"steps": 24}}
+    views = analyst.compare.adjust(opened, 0, ask)
+    assert next(views).pair is not None
+    before = 0
+    for view in views:
+        if view.scores is not None:
+            break
+        assert view == CompareView()
+        before += 1
+    assert before > 2
+    assert CompareView() in list(views)  # and while the ranking is judged
+
+
+def at_last(steps: Generator[None, None, Found]) -> Found:
+    """What work in steps comes to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def toy_side(folder: Path, scheme: Scheme) -> SideShown:
     """Leave-one-out of random frames by a toy of a scheme."""
     file = folder / f"{scheme}.safetensors"
@@ -418,14 +450,14 @@ def test_orders_of_whole_passes_are_measured_in_steps(
 
     monkeypatch.setattr("app.compare.judge.random_band", counted)
     judge = Judge()
-    judged = judge.judge(side)
+    judged = at_last(judge.judge(side))
     assert judged.found is not None
     assert set(judged.found.removals) == set(REMOVALS)
     assert judged.orders == sum(asked) / len(REMOVALS) > 10
     assert max(asked) == 2
     with side.engine.subject(side.clip) as subject:
         game = FrameGame(subject, side.target, "drop")
-        kept = judge._random(side, "drop", judged.orders, 2)[0]
+        kept = at_last(judge._random(side, "drop", judged.orders, 2))[0]
         assert len(kept) == judged.orders
         ends = game.values(torch.tensor([[False] * 4, [True] * 4])).tolist()
     half = len(kept) // 2
@@ -435,7 +467,7 @@ def test_orders_of_whole_passes_are_measured_in_steps(
     measures = judged.found.removals["drop"].measures
     assert measures["gap"].expected == pytest.approx(0.0, abs=1e-4)  # each order has its reverse
     before = len(asked)
-    judge.judge(side)
+    at_last(judge.judge(side))
     assert len(asked) == before  # the second time they are known
 
 
@@ -444,7 +476,7 @@ def test_a_model_too_large_for_random_orders_says_what_they_would_take(
 ) -> None:
     monkeypatch.setattr("app.compare.judge._WHOLE_MACS", 1.0)
     whole, staged = (toy_side(tmp_path, scheme) for scheme in ("divided", "factorised"))
-    judged = [Judge().judge(side) for side in (whole, staged)]
+    judged = [at_last(Judge().judge(side)) for side in (whole, staged)]
     assert (judged[0].found, judged[0].passes) == (None, 3 * 10 * 4)
     assert judged[1].orders == 100
     group = worth_payload((whole, staged), judged, (None, None))["groups"][0]

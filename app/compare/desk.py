@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import controls, payload, text
 from app.compare import payload as compare_payload
@@ -20,6 +20,8 @@ from stam_core.models import MODELS
 from stam_core.render.comparison import on_scale, shared_scale
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from app.analysis import Analyst
     from app.compare.state import Pair
     from app.visit import Visit
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from stam_core.metrics.score_records import Figure
     from stam_core.types import Clip, Explanation, ModelInfo, Target
 
+Found = TypeVar("Found")
 FIRST = ("rollout", "gradient-attention")  # shown first, where the registry has them
 INSPECTED = ""  # in the list of clips: the one in the tab "Inspect"
 
@@ -139,10 +142,9 @@ class CompareDesk:
             payload.clip_payload(clip, engine.crop_box(clip), name)
             for (engine, clip), name in zip(opened, names, strict=True)
         ]
-        shown = [
-            self._side(side, engine, clip)
-            for side, (engine, clip) in zip(pair.sides, opened, strict=True)
-        ]
+        shown = []
+        for side, (engine, clip) in zip(pair.sides, opened, strict=True):
+            shown.append((yield from self._side(side, engine, clip)))
         left, right = shown
         same_model = pair.sides[0].model == pair.sides[1].model
         scale = shared_scale(left.explanation, right.explanation, same_model=same_model)
@@ -162,16 +164,21 @@ class CompareDesk:
         found = [self._truth(side) for side in shown]
         judged: list[Judged] = []
         for side in shown:
-            judged.append(self._judge.judge(side))
+            judged.append((yield from _in_steps(self._judge.judge(side))))
             worth = compare_payload.worth_payload(shown, judged, found)
             yield CompareView(board={**board, **worth, "working": len(judged) < len(shown)})
 
-    def _side(self, visit: Visit, engine: Engine, clip: Clip) -> SideShown:
+    def _side(
+        self, visit: Visit, engine: Engine, clip: Clip
+    ) -> Generator[CompareView, None, SideShown]:
         about = EXPLAINERS[visit.heat].info
         target, foil = (visit.target, visit.foil) if about.uses_target else (None, None)
         ask = Ask(visit.heat, visit.heat_parameters, target, foil)
-        explanation = self._analyst.explained.get(engine, clip, ask)
-        return SideShown(visit, engine, clip, explanation, engine.target(clip, target, foil))
+        for explanation in self._analyst.explained.stream(engine, clip, ask):
+            last = explanation
+            if explanation.done < 1:
+                yield CompareView()
+        return SideShown(visit, engine, clip, last, engine.target(clip, target, foil))
 
     def _panel(self, pair: Pair, side: Visit, place: str) -> dict[str, Any]:
         info = self._analyst.engines.info(side.model)
@@ -222,6 +229,17 @@ class CompareDesk:
         )
         known = ClipTruth(truth.key_frames[at], truth.deciding[at], shares)
         return truth_figures((side.explanation.frames, side.explanation.patches), known)
+
+
+def _in_steps(work: Generator[None, None, Found]) -> Generator[CompareView, None, Found]:
+    """Work that shows nothing before its end, but may be ended between its steps."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+        yield CompareView()
 
 
 def methods_to_compare(info: ModelInfo | None = None) -> list[str]:

@@ -17,6 +17,8 @@ from stam_core.explain.game import REMOVALS, FrameGame
 from stam_core.metrics.faithfulness import ORDERS, Band, Faithfulness, judge_frames, random_band
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
     from app.compare.desk import SideShown
@@ -50,8 +52,8 @@ class Judge:
         self._curves: LRUCache[tuple[Any, ...], Curves] = LRUCache(BANDS_KEPT)
         self._lock = threading.Lock()
 
-    def judge(self, side: SideShown) -> Judged:
-        """The ranking of frames by one side's method."""
+    def judge(self, side: SideShown) -> Generator[None, None, Judged]:
+        """The ranking of frames by one side's method; between its steps it may be ended."""
         frames = side.explanation.frames
         if frames is None:
             return Judged(None)
@@ -61,14 +63,17 @@ class Judge:
         step = _ORDERS_PER_STEP if whole else orders
         found: dict[Removal, Faithfulness] = {}
         for removal in REMOVALS:
-            curves = self._random(side, removal, orders, step)
+            curves = yield from self._random(side, removal, orders, step)
+            yield
             found[removal] = side.engine.ask(
                 _judged, side.clip, side.target, removal, frames, curves
             )
         scores = {removal: one.removals[removal] for removal, one in found.items()}
         return Judged(Faithfulness(scores, tied=found[REMOVALS[0]].tied), orders)
 
-    def _random(self, side: SideShown, removal: Removal, orders: int, step: int) -> Curves:
+    def _random(
+        self, side: SideShown, removal: Removal, orders: int, step: int
+    ) -> Generator[None, None, Curves]:
         """Random orders of one clip; kept without the clip itself, which is 40 MB at ViT-B."""
         weights = side.engine.report.sha256
         key = (side.engine.info.name, weights, side.clip.digest, side.target, removal)
@@ -83,6 +88,7 @@ class Judge:
             )
             parts.append(drawn)
             evaluations += asked
+            yield
         # All orders, then all of them backwards, as in one band.
         half = len(parts[0]) // 2
         curves = np.concatenate(

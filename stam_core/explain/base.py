@@ -49,6 +49,8 @@ class ExplainerInfo:
     passes: str  # cost, in words
     caveat: str  # what the scores do not mean
     schemes: frozenset[Scheme] = EVERY_SCHEME  # of the models it can speak about
+    # Parameters with which it speaks of every frame, where its defaults leave some unmeasured.
+    in_full: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ class Occlusion(Explainer):
             "effect. What covers is itself something to see, and training never showed it. "
             "What two squares, or two frames, show alike counts for neither."
         ),
+        in_full={"frame": "all"},
     )
 
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
+from stam_core.errors import ParameterError
 from stam_core.explain.base import ExplainerInfo, Scores, choice, number
 from stam_core.explain.game import WHOLE_PASSES
 from stam_core.explain.leave_out import OFF_DISTRIBUTION, FrameMethod
@@ -41,9 +42,9 @@ class Shapley(FrameMethod):
         "auto",
         label="Subsets",
         help=(
-            "All 2^T subsets, exact, up to 16 frames (8 where the model has no stage for frames "
-            "alone); or sampled, with a 95 % interval. Auto: all where that takes seconds rather "
-            "than minutes."
+            "All 2^T subsets, exact, for up to 16 frames (8 where the model has no stage for "
+            "frames alone); or sampled, with a 95 % interval. Auto: all where that takes seconds "
+            "rather than minutes."
         ),
         choices=("auto", "all", "sampled"),
     )
@@ -79,11 +80,21 @@ class Shapley(FrameMethod):
     )
 
     def stream(self, subject: Subject, target: Target | None) -> Iterator[Scores]:
-        """Frames [T], signed; `sum_error` = sum - (v_all - v_none). Sampled: series low, high."""
+        """Frames [T], signed; `sum_error` = sum - (v_all - v_none). Sampled: series low, high.
+
+        Raises:
+            ParameterError: all subsets of more frames than are affordable.
+        """
         game = self.game(subject, target)
         limit = EXACT_FRAMES if subject.embeds_frames else EXACT_WHOLE_FRAMES
-        asked = self.subsets == "all" or (self.subsets == "auto" and is_affordable(game))
-        if asked and game.num_frames <= limit:
+        if self.subsets == "all" and game.num_frames > limit:
+            raise ParameterError(
+                f"All subsets of {game.num_frames} frames would take 2^{game.num_frames} passes of "
+                f"this model; they are read for up to {limit} frames. Choose sampled subsets."
+            )
+        if self.subsets == "all" or (
+            self.subsets == "auto" and game.num_frames <= limit and is_affordable(game)
+        ):
             return exact(game)
         return sampled(game, pairs=self.pairs, seed=self.seed)
 

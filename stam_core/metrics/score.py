@@ -1,6 +1,7 @@
 """All methods on one clip after another: faithfulness, truth where it is known, seconds.
 
-Every method is asked with its own defaults about the class that the model predicts, right or wrong.
+Every method is asked with its own defaults about the class that the model predicts, right or wrong;
+one whose defaults leave frames unmeasured (`ExplainerInfo.in_full`) is asked about all of them.
 Beside the methods stand references that ask no model (`rendered.CONTROLS`) and random scores, which
 must come out at chance: a method that does not beat them has shown nothing.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -51,7 +52,14 @@ class Scored(Protocol):
         """The answer for a clip."""
         ...
 
-    def explain(self, clip: Clip, *, method: str, target: int | None) -> Explanation:
+    def explain(
+        self,
+        clip: Clip,
+        *,
+        method: str,
+        target: int | None,
+        **parameters: Any,  # noqa: ANN401 - each method's own fields
+    ) -> Explanation:
         """Raw scores of one method."""
         ...
 
@@ -184,7 +192,10 @@ def _asked(
         about = find_explainer(method).info
         try:
             found = engine.explain(
-                clip, method=method, target=target if about.uses_target else None
+                clip,
+                method=method,
+                target=target if about.uses_target else None,
+                **about.in_full,
             )
         except StamError as error:
             scores[method] = MethodScores(error=str(error))
@@ -201,7 +212,8 @@ def _asked(
 def _randomised(
     engine: Scored, clip: Clip, method: str, target: Target
 ) -> tuple[RandomisedStep, ...]:
-    explainer = configure(find_explainer(method), engine.info, {})
+    found = find_explainer(method)
+    explainer = configure(found, engine.info, dict(found.info.in_full))
     with engine.subject(clip) as subject:
         return randomise(subject, explainer, target if explainer.info.uses_target else None).steps
 
