@@ -11,6 +11,7 @@ import pytest
 import torch
 from captum.attr import ShapleyValues
 
+from stam_core.errors import ParameterError
 from stam_core.explain import game as game_module
 from stam_core.explain import shapley as shapley_module
 from stam_core.explain.game import FrameGame
@@ -179,6 +180,8 @@ def test_auto_is_exact_where_that_is_affordable_and_samples_where_it_is_not(monk
 
 def test_beyond_sixteen_frames_it_samples():
     subject = toy_subject(dataclasses.replace(CONFIG, num_frames=18))
+    with pytest.raises(ParameterError, match=r"up to 16 frames\. Choose sampled"):
+        Shapley(subsets="all").stream(subject, Target(1))
     scores = list(Shapley(pairs=8).stream(subject, Target(1)))
     assert set(scores[-1].series) == {"low", "high"}
     assert scores[-1].done == 1.0

@@ -19,9 +19,14 @@ from stam_core.render.words import one_line, time_stamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from stam_core.types import Clip, Explanation
 
 BAR_WIDTH = 28  # characters
+STRONGEST_PAIRS = 8
+BLOCKS = "▁▂▃▄▅▆▇█"
 LABEL_WIDTH = 30
 NAME_CHARACTERS = 60  # of a clip's name in a file's name; with endings still far below 255 bytes
 # Names that Windows keeps for devices, whatever the ending.
@@ -112,7 +117,9 @@ def say_predictions(best: Sequence[tuple[str, float]]) -> None:
 
 
 def say_explanation(clip: Clip, scores: Explanation) -> None:
-    """Frame scores as bars; of the patch scores the strongest place and what is left over."""
+    """Frame scores as bars, the strongest patch, pairs, curves, and what is left over."""
+    from stam_core.render.panels import is_curves, shown_series  # matplotlib: not for --help
+
     if scores.frames is not None:
         peak = float(abs(scores.frames).max()) or 1.0
         say("  frame  time        score")
@@ -131,6 +138,42 @@ def say_explanation(clip: Clip, scores: Explanation) -> None:
         )
     if scores.unattributed is not None:
         say(f"  {scores.unattributed:.1%} stays on CLS tokens: on no frame or patch")
+    if scores.pairs is not None:
+        _say_pairs(scores.pairs)
+    rows = shown_series(scores)
+    for name, values in rows.items():
+        say(f"  {one_line(name):<10} {_series(values, curves=is_curves(rows))}")
+    if scores.series or scores.pairs is not None:
+        for name, value in scores.details.items():
+            say(f"  {one_line(name.replace('_', ' '))}: {value:.5g}")
+
+
+def _say_pairs(pairs: NDArray[np.float32]) -> None:
+    """The strongest pairs of frames, [T,T]."""
+    every = [(one, other) for other in range(len(pairs)) for one in range(other)]
+    every.sort(key=lambda pair: -abs(pairs[pair]))
+    say("  frames      together beyond each alone")
+    for one, other in every[:STRONGEST_PAIRS]:
+        value = float(pairs[one, other])
+        kind = "redundant" if value < 0 else "they need each other"
+        say(f"  {one + 1:>3} and {other + 1:<3} {value:>8.4f} {kind}")
+
+
+def _series(values: NDArray[np.float32], *, curves: bool) -> str:
+    """A curve from its first to its last value; of values without an order the range."""
+    if len(values) == 1:
+        return f"{float(values[0]):8.4f}"
+    if curves:
+        return f"{float(values[0]):8.4f} to {float(values[-1]):8.4f}  {_line(values)}"
+    low, high = float(values.min()), float(values.max())
+    return f"{low:8.4f} to {high:8.4f}  ({len(values)} clips)"
+
+
+def _line(values: NDArray[np.float32]) -> str:
+    """Values as a row of blocks, the lowest to the highest."""
+    low, high = float(values.min()), float(values.max())
+    steps = (values - low) / ((high - low) or 1.0) * (len(BLOCKS) - 1)
+    return "".join(BLOCKS[round(float(step))] for step in steps)
 
 
 def _bar(share: float, *, mark: str = "█") -> str:

@@ -22,6 +22,7 @@ from matplotlib.text import Text
 from stam_core.render.colour import colour_map, lut, normalise
 from stam_core.render.evidence import Evidence, HeatStyle
 from stam_core.render.overlay import overlay_frames
+from stam_core.render.panels import panels_of
 from stam_core.render.words import one_line, parameters_line, time_stamp
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from stam_core.render.panels import Panel
 
 # All lengths of the page are in inches; the width is a journal's two columns.
 PAGE_WIDTH = 7.2
@@ -40,6 +43,7 @@ BARS_HEIGHT = 0.36
 ROW_GAP = 0.07
 HEADER_HEIGHT = 0.56
 ANSWER_HEIGHT = 1.0
+PANELS_HEIGHT = 2.0  # pairs and curves, where a method has such
 CAVEAT_LINE = 0.115
 AXIS_WIDTH = 0.34  # left of the frames: the bars' scale
 THUMBNAIL_PIXELS = 320  # sharp at 300 dots per inch
@@ -110,6 +114,8 @@ def render_strip(evidence: Evidence, *, style: HeatStyle | None = None) -> Figur
     _draw_frames(page, evidence, style)
     _draw_bars(page, evidence)
     answer_top = HEADER_HEIGHT + page.rows * page.row_height
+    _draw_panels(page, evidence, top=answer_top)
+    answer_top += _panels_height(evidence)
     _draw_answer(page, evidence, top=answer_top)
     _draw_colour_bar(page, evidence, style, top=answer_top)
     for index, line in enumerate(caveat):
@@ -132,7 +138,8 @@ def _new_page(evidence: Evidence, *, caveat_lines: int) -> _Page:
     row_height = picture_height + STAMP_HEIGHT + ROW_GAP
     if evidence.frame_scores is not None:
         row_height += BARS_HEIGHT
-    total = HEADER_HEIGHT + rows * row_height + ANSWER_HEIGHT + caveat_lines * CAVEAT_LINE + MARGIN
+    total = HEADER_HEIGHT + rows * row_height + _panels_height(evidence)
+    total += ANSWER_HEIGHT + caveat_lines * CAVEAT_LINE + MARGIN
     figure = Figure(figsize=(PAGE_WIDTH, total), dpi=DPI)
     return _Page(figure, total, rows, columns, pitch, picture_height, row_height)
 
@@ -240,6 +247,25 @@ def _plain_axes(axes: Axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.patch.set_alpha(0)
+
+
+def _panels(evidence: Evidence) -> list[Panel]:
+    every = (evidence.explanation, evidence.bars)
+    return [panel for scores in every if scores is not None for panel in panels_of(scores)]
+
+
+def _panels_height(evidence: Evidence) -> float:
+    return PANELS_HEIGHT if _panels(evidence) else 0.0
+
+
+def _draw_panels(page: _Page, evidence: Evidence, *, top: float) -> None:
+    """Side by side in one row."""
+    panels = _panels(evidence)
+    width = (PAGE_WIDTH - 2 * MARGIN) / max(2, len(panels))
+    for place, (title, draw) in enumerate(panels):
+        left = MARGIN + place * width
+        page.text(left + 0.55, top + 0.08, _plain(title, 60), {"weight": "bold", "fontsize": 6.5})
+        draw(page.axes(left + 0.55, top + 0.24, width - 0.7, PANELS_HEIGHT - 0.6))
 
 
 def _draw_answer(page: _Page, evidence: Evidence, *, top: float) -> None:
