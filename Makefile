@@ -49,6 +49,8 @@ fuzz: $(VENV)/.installed-dev ## open damaged videos for SECONDS_TO_FUZZ seconds,
 
 bench: $(VENV)/.installed-dev ## measure speed and memory; writes benchmarks/results/*.json
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.frames
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.app_latency
 
 clean: ## remove the environment and caches

@@ -64,7 +64,11 @@ def method_panel(
             {"name": name, "title": EXPLAINERS[name].info.title}
             for name in methods_for(place, info)
         ],
-        "notes": [described.summary, described.caveat],
+        "notes": [
+            described.summary,
+            text.PASSES.format(passes=described.passes),
+            described.caveat,
+        ],
         "classes": class_controls(classes, info) if described.uses_target else [],
         "parameters": parameter_controls(method, parameters, info),
     }

@@ -52,6 +52,7 @@ PANEL_WORDS = {"settings": "Settings", "reset": "Back to the defaults"}
 SAMPLING_WORDS = {"settings": "Time span", "reset": "The whole clip"}
 TARGET = "Speak about"
 PREDICTED_CLASS = "the predicted class"
+PASSES = "Passes of the model: {passes}."
 FOIL = "Rather than"
 NO_FOIL = "(no other class)"
 FOIL_HELP = "Why not that one? The scores then say what speaks for one against the other."

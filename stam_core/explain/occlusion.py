@@ -14,7 +14,7 @@ import torch
 
 from stam_core.explain.base import Explainer, ExplainerInfo, Scores, choice, number
 from stam_core.explain.baselines import Baseline, baseline
-from stam_core.explain.game import FrameGame, Scale, scale_parameter
+from stam_core.explain.game import WHOLE_PASSES, FrameGame, Scale, scale_parameter
 from stam_core.record import FRAMES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Occlusion(Explainer):
         uses_target=True,
         passes=(
             "1, shared with the prediction, and 1/T for each square of each covered frame: about 4 "
-            "for one frame of 16 x 16 patches in squares of 2"
+            "for one frame of 16 x 16 patches in squares of 2" + WHOLE_PASSES
         ),
         caveat=(
             "Frames that were not covered show zero: not measured, which is not the same as no "
