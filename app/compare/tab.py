@@ -53,7 +53,8 @@ class CompareTab:
                 changes[strip] = update(**new)
         if view.board is not None:
             changes[self.board] = view.board
-        return changes
+        # Between two steps nothing changes, which gradio must be told: {} is an answer to it.
+        return changes or {self.pair: gr.skip()}
 
 
 def build_compare_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab) -> CompareTab:
