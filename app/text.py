@@ -310,6 +310,9 @@ JOB_TOO_LONG = (
     "This took longer than {seconds} s and was ended; what you see is how far it came. Choose "
     "fewer steps or a shorter part, or try again when fewer people are here."
 )
+NO_ADDRESSES = "This server fetches nothing from addresses. Download the clip and choose its file."
+CLOSED_DOOR = "The page does not use this, so it is closed."
+EVENT_TOO_LARGE = "This is more than the page ever sends at once. Load the page anew."
 STOPPING = "The server is being stopped. Try again in a minute."
 CLIP_GONE = "This clip is no longer kept on the server. Open it again."
 NO_CLIP = "Open a clip or choose an example first."

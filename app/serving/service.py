@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from app.backstage import Backstage
 from app.serving.cluster import Cluster
 from app.serving.door import password_check
+from app.serving.gate import Gate, never_fetch
 from app.serving.headers import SafeHeaders
 from app.serving.health import Health, health_route
 from app.serving.jobs import Jobs, all_jobs
@@ -104,9 +105,13 @@ def serve(
 
 
 def doors(page: gr.Blocks, backstage: Backstage, jobs: Jobs) -> dict[str, Any]:
-    """What the web server has beside the page: `/health`, and headers on every answer."""
+    """What stands around the page: `/health`, headers on every answer, and who is not let in."""
+    never_fetch()
     health = Health(backstage, page, jobs, began=time.monotonic())
-    return {"routes": [health_route(health)], "middleware": [Middleware(SafeHeaders)]}
+    return {
+        "routes": [health_route(health)],
+        "middleware": [Middleware(SafeHeaders), Middleware(Gate)],
+    }
 
 
 def stop(page: gr.Blocks, jobs: Jobs, seconds: float) -> bool:

@@ -29,33 +29,38 @@ def refers_to_other_files(file: VideoFile) -> bool:
     Raises:
         VideoError: unreadable.
     """
-    left = [MAX_BOXES]
     return any(
         _names_a_file(file.part(start, min(stop - start, MAX_DREF_BYTES)))
-        for start, stop in _data_references(file, 0, file.n_bytes(), left)
+        for start, stop in _data_references(file)
     )
 
 
-def _data_references(
-    file: VideoFile, start: int, stop: int, left: list[int]
-) -> Iterator[tuple[int, int]]:
-    """(start, stop) of the content of every `dref` between two places."""
-    while start + 8 <= stop and left[0] > 0:
-        left[0] -= 1
+def _data_references(file: VideoFile) -> Iterator[tuple[int, int]]:
+    """(start, stop) of the content of every `dref`, in their order.
+
+    Boxes may lie in each other as deep as the file likes: what is still to be looked at is kept in
+    a list, not in calls of calls.
+    """
+    waiting = [(0, file.n_bytes())]  # (start, stop) of boxes one after another; the next ones last
+    for _ in range(MAX_BOXES):
+        while waiting and waiting[-1][0] + 8 > waiting[-1][1]:
+            waiting.pop()
+        if not waiting:
+            return
+        start, stop = waiting.pop()
         head = file.part(start, 16)
         if len(head) < 8:
-            return
+            continue
         size, kind, skip = int.from_bytes(head[:4], "big"), head[4:8], 8
         if size == 1 and len(head) == 16:
             size, skip = int.from_bytes(head[8:16], "big"), 16
-        end = stop if size == 0 else min(start + size, stop)
+        content, end = start + skip, stop if size == 0 else min(start + size, stop)
+        if end >= content:  # else a size that makes no sense: nothing can be found behind it
+            waiting.append((end, stop))
         if kind == b"dref":
-            yield start + skip, end
+            yield content, end
         elif kind in _HOLDERS:
-            yield from _data_references(file, start + skip, end, left)
-        if end < start + skip:  # a size that makes no sense
-            return
-        start = end
+            waiting.append((content, end))
 
 
 def _names_a_file(content: bytes) -> bool:
