@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import gradio as gr
+from gradio.data_classes import FileData, ListFiles
 
 from app.components import FrameStrip
 from app.components.base import PageComponent, quoted_names
@@ -43,3 +44,10 @@ def test_signatures_are_kept_as_they_are() -> None:
         kept = inspect.signature(kind.__init__)
         assert kept == signature
         assert inspect.signature(kind.__init__) is kept
+
+
+def test_a_file_is_taken_by_its_bytes_and_not_refused_by_its_name() -> None:
+    button = FileButton("Open", file_types=[".mp4"])
+    assert button.preprocess(FileData(path="/tmp/clip of mine.txt")) == "/tmp/clip of mine.txt"
+    assert button.preprocess(None) is None
+    assert button.preprocess(ListFiles(root=[FileData(path="a.mp4")])) is None  # forged

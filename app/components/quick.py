@@ -13,12 +13,21 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
+from gradio.data_classes import FileData
 
 
 class FileButton(gr.UploadButton):
-    """Gradio's button, with its description for clients worked out once."""
+    """Gradio's button for one file, with its description for clients worked out once."""
 
     is_template = True  # drawn in the page by gradio's own upload button
+
+    def preprocess(self, payload: Any) -> str | None:  # noqa: ANN401 - gradio checks its form
+        """The file's path, whatever its name ends with.
+
+        The original goes by the end of the name and shows Python's list of those it knows. What a
+        file is, its bytes tell: the handlers look at them, and refuse in a sentence.
+        """
+        return payload.path if isinstance(payload, FileData) else None
 
     def api_info(self) -> dict[str, Any]:
         """As the original's; shared, so not to be written to."""
