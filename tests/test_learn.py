@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from gradio.blocks import BlockContext
 
 from app.analysis import Analyst
@@ -23,15 +24,19 @@ from app.learn import lies as learn_lies
 from app.learn import roads as learn_roads
 from app.learn import text as learn_text
 from app.learn import trials as learn_trials
-from app.learn.desk import LESSONS, LearnDesk, LearnView
+from app.learn.desk import LESSONS, LearnDesk, LearnView, queued_chapters
+from app.learn.heads import _told
 from app.learn.lesson import Ask, levels, packed
 from app.learn.questions import quiz, read_choice, read_patch, read_share, read_whole
+from app.learn.rules import _limits
 from app.learn.state import Learn
 from app.learn.trials import does_order_matter
 from app.ui import TABS, build_page
 from app.visit import Visit
 from stam_core.costs import Sizes, cost
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
+from stam_core.explain.by_hand import HeadByHand
+from stam_core.models.registry import stam_kinetics
 from stam_core.schemes import STEPS, neighbours
 
 LARGEST = 300_000  # bytes of a chapter's data
@@ -149,6 +154,35 @@ def test_a_question_about_another_clip_is_refused(desk: LearnDesk, opened: Learn
         list(desk.answer(Visit(), opened.learn, {"chapter": 1, "key": "other"}))
 
 
+@pytest.mark.parametrize("data", [{"chapter": 8, "run": "forget"}, {"chapter": 8, "run": "none"}])
+def test_what_takes_seconds_is_not_answered_outside_the_queue(
+    desk: LearnDesk, opened: LearnView, data: dict[str, Any]
+) -> None:
+    assert opened.clip is not None
+    assert opened.learn is not None
+    event = {"key": opened.clip["key"], "first": True, **data}
+    with pytest.raises(ParameterError, match="waits in a queue"):
+        next(desk.answer(Visit(), opened.learn, event, at_once=True))
+
+
+def test_models_that_take_long_are_asked_in_the_queue(desk: LearnDesk, opened: LearnView) -> None:
+    assert (opened.clip or {})["queued"] == []
+    assert queued_chapters(stam_kinetics(16)) == (3, 4, 5, 7, 8)
+    visit = Visit(model="timesformer-actions")
+    other = desk.open(visit, Learn())
+    assert other.clip is not None
+    assert other.learn is not None
+    assert other.clip["queued"] == [3, 4, 5, 7, 8]
+    event = {"chapter": 7, "key": other.clip["key"], "first": True, "order": "reverse"}
+    with pytest.raises(ParameterError, match="waits in a queue"):
+        next(desk.answer(visit, other.learn, event, at_once=True))
+    parts = [view.lesson[1] for view in desk.answer(visit, other.learn, event) if view.lesson]
+    assert len(parts) > 1  # between two of them it can be left, or ended
+    assert [part.get("partial", False) for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert "try" in parts[-1]
+    assert "quiz" in parts[-1]
+
+
 # --- which clip ---
 
 
@@ -254,6 +288,25 @@ def test_costs_are_those_of_the_formulas(desk: LearnDesk, opened: LearnView) -> 
     assert data["own"] == {"frames": 16, "side": 128, "patch": 16, "width": 128, "depth": 4}
 
 
+def test_every_patch_offered_gives_costs(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 6)
+    assert data["patches"] == [8, 16, 32]
+    pairs = [
+        next(row["pairs"] for row in asked(desk, opened, 6, patch=patch)["rows"])
+        for patch in data["patches"]
+    ]
+    assert pairs == sorted(pairs, reverse=True)
+    assert len(set(pairs)) == 3
+
+
+def test_a_model_between_two_steps_of_a_slider_can_be_set() -> None:
+    limits = _limits(Sizes(frames=5, width=200))
+    assert limits["frames"] == (2, 128, 1)
+    assert limits["width"] == (192, 1280, 1)
+    assert limits["depth"] == (1, 32, 1)
+    assert _limits(Sizes(width=128))["width"] == (128, 1280, 64)
+
+
 @pytest.mark.parametrize(
     "sizes", [{"frames": 1000}, {"depth": 0}, {"width": "768"}, {"side": 100, "patch": 16}]
 )
@@ -316,6 +369,15 @@ def test_a_heads_numbers_lead_from_products_to_the_weighted_sum(
     last = asked(desk, opened, 3, layer=3, head=8, first=False)
     frame = 1 + int(np.argmax(last["weights"][0][1:]))
     assert data["quiz"]["choices"][data["quiz"]["answer"]] == str(frame)
+
+
+def test_a_head_of_sixty_four_frames_is_little_data() -> None:
+    """STAM-64's heads, of 96 channels each."""
+    generator = torch.Generator().manual_seed(0)
+    rows = [3 * torch.randn(65, 96, generator=generator) for _ in range(4)]
+    maps = [90 * torch.randn(65, 65, generator=generator) for _ in range(2)]
+    found = HeadByHand(6, 8, *rows[:3], maps[0], 0.102062, maps[1], maps[1].softmax(-1), rows[3])
+    assert len(json.dumps(_told(found) | {"quiz": "x" * 500})) < LARGEST
 
 
 @pytest.mark.parametrize("wrong", [{"layer": 4}, {"head": 0}, {"head": "1"}])

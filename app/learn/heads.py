@@ -13,6 +13,7 @@ from stam_core.explain.by_hand import has_frame_heads, head_by_hand
 from stam_core.explain.rollout_steps import rollout_steps, spread
 
 if TYPE_CHECKING:
+    from stam_core.explain.by_hand import HeadByHand
     from stam_core.record import Subject
     from stam_core.types import HeadFusion
 
@@ -32,23 +33,26 @@ def head_by_numbers(ask: Ask) -> dict[str, Any]:
     layers, heads = count
     layer = read_whole(ask.data, "layer", 1, layers, layers)
     head = read_whole(ask.data, "head", 1, heads, 1)
-    found = ask.engine.ask(head_by_hand, ask.clip, layer, head)
-    answer: dict[str, Any] = {
-        "layer": layer,
-        "head": head,
-        "queries": rounded(found.queries.numpy()),
-        "keys": rounded(found.keys.numpy()),
-        "values": rounded(found.values.numpy()),
-        "products": rounded(found.products.numpy()),
-        "scale": round(found.scale, 6),
-        "scores": rounded(found.scores.numpy()),
-        "weights": rounded(found.weights.numpy(), 6),
-        "mixed": rounded(found.mixed.numpy()),
-    }
+    answer = _told(ask.engine.ask(head_by_hand, ask.clip, layer, head))
     if ask.first:
         asked = ask.engine.ask(head_by_hand, ask.clip, layers, heads)
         answer |= {"layers": layers, "heads": heads, "quiz": _head_quiz(layers, heads, asked)}
     return answer
+
+
+def _told(found: HeadByHand) -> dict[str, Any]:
+    """One head's numbers; scores are products times `scale`, which the page can do."""
+    return {
+        "layer": found.layer,
+        "head": found.head,
+        "queries": rounded(found.queries.numpy(), 3),
+        "keys": rounded(found.keys.numpy(), 3),
+        "values": rounded(found.values.numpy(), 3),
+        "products": rounded(found.products.numpy()),
+        "scale": round(found.scale, 6),
+        "weights": rounded(found.weights.numpy(), 6),
+        "mixed": rounded(found.mixed.numpy(), 3),
+    }
 
 
 def _layers_and_heads(subject: Subject) -> tuple[int, int] | None:

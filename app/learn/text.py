@@ -372,6 +372,7 @@ FIGURE_WORDS: dict[str, Any] = {
 # --- sentences made with numbers ---
 
 OTHER_CLIP = "This figure still shows another clip. Open the tab again."
+NOT_AT_ONCE = "This takes a while, so it waits in a queue. Load the page again and ask once more."
 NO_CHAPTER = "There is no such chapter. Choose one from the row above the text."
 NOT_A_NUMBER = "{name} must be a whole number from {low} to {high}."
 FELL_BACK = "{reason} The lessons show the first example with the built-in model in its place."

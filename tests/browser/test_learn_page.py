@@ -281,6 +281,54 @@ def test_the_other_tabs_clip_is_taken_up(ui: Ui) -> None:
     expect(page.locator(".lesson section[data-number='7'] .status").first).to_contain_text("walk")
 
 
+def test_menus_and_sliders_stay_when_another_clip_comes(ui: Ui) -> None:
+    """The figures are built anew in the page there is: the example in place of the own clip."""
+    page = open_learn(ui, "&chapter=3&example=walk.mp4")
+    for number in (3, 6):
+        go(page, number)
+    for trigger_example in range(2):
+        if trigger_example:  # what the button of a missing figure asks for
+            before = page.locator(".lesson section[data-number='6']").element_handle()
+            page.locator(".lesson section[data-number='6'] .missing button").dispatch_event("click")
+            page.wait_for_function("(old) => !old.isConnected", arg=before)
+        for name in ("layer", "head", "query", "key"):
+            go(page, 3)
+            menu = page.locator(f".lesson section[data-number='3'] [data-name={name}]")
+            expect(menu).to_be_visible()
+        go(page, 6)
+        for name in ("frames", "side", "patch", "width", "depth"):
+            control = page.locator(f".lesson section[data-number='6'] [data-name={name}]")
+            expect(control).to_be_visible()
+    page.locator(".lesson [data-name=frames]").fill("64")
+    expect(page.locator(".lesson .costs tr", has_text="Joint")).to_contain_text("3,966")
+
+
+def test_every_size_that_can_be_set_gives_costs(learn: Page) -> None:
+    go(learn, 6)
+    table = learn.locator(".lesson .costs tbody")
+    section = learn.locator(".lesson section[data-number='6']")
+    for name, value in [("patch", "8"), ("side", "max"), ("patch", "32"), ("side", "min")]:
+        control = section.locator(f"[data-name={name}]")
+        before = table.inner_text()
+        if name == "patch":
+            control.select_option(value)
+        else:
+            control.focus()
+            learn.keyboard.press("End" if value == "max" else "Home")
+        expect(table).not_to_have_text(before, use_inner_text=True)
+        side = int(section.locator("[data-name=side]").input_value())
+        assert side % int(section.locator("[data-name=patch]").input_value()) == 0
+    expect(learn.locator(".toast-body")).to_have_count(0)
+
+
+def test_wide_tables_are_within_the_keyboards_reach(learn: Page) -> None:
+    for number in (3, 6):
+        go(learn, number)
+        wide = learn.locator(f".lesson section[data-number='{number}'] .wide")
+        assert wide.get_attribute("tabindex") == "0"
+        assert wide.get_attribute("aria-label")
+
+
 def test_reduced_motion_moves_nothing(new_ui: Callable[..., Ui]) -> None:
     ui = new_ui(reduced_motion="reduce")
     page = open_learn(ui, "&chapter=4")

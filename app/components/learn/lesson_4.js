@@ -6,6 +6,7 @@ figures[4] = (() => {
 
   function build(section) {
     const said = words.four;
+    stop(); // a journey over the clip before this one
     own.state = kept.four = kept.four || { station: 0, patch: null };
     own.roads = Object.fromEntries(ROADS.map((name) => [name, buildRoad(name)]));
     own.play = action("play", said.play, play);

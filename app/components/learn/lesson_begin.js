@@ -121,8 +121,9 @@ function send(number) {
   Object.assign(post, { open: post.serial, again: false, timer: setTimeout(() => next(number), PATIENCE) });
   page.sections[number].dataset.asked = post.serial;
   const known = kept.data && kept.data[number];
-  // What takes seconds waits in a queue of its own.
-  trigger(post.wanted.run ? "attempt" : "ask", { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
+  // What takes seconds waits in a queue of its own, what takes a pass of a large model in that of the models.
+  const queue = post.wanted.run ? "attempt" : page.clip.queued.includes(number) ? "reckon" : "ask";
+  trigger(queue, { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
 }
 
 function next(number) {
