@@ -6,7 +6,8 @@ import base64
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,24 +20,24 @@ from app.analysis import Analyst
 from app.backstage import Backstage
 from app.components.base import component_file
 from app.components.learn import LessonFigure, LessonNav
-from app.learn import heads as learn_heads
-from app.learn import lies as learn_lies
-from app.learn import roads as learn_roads
 from app.learn import text as learn_text
-from app.learn import trials as learn_trials
-from app.learn.desk import LESSONS, LearnDesk, LearnView, queued_chapters
+from app.learn.desk import LESSONS, LearnDesk, LearnView, about, queued_chapters
 from app.learn.heads import _told
 from app.learn.lesson import Ask, levels, packed
 from app.learn.questions import quiz, read_choice, read_patch, read_share, read_whole
 from app.learn.rules import _limits
 from app.learn.state import Learn
-from app.learn.trials import does_order_matter
 from app.ui import TABS, build_page
 from app.visit import Visit
+from stam_core import Engine
+from stam_core.cost_records import model_sizes
 from stam_core.costs import Sizes, cost
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
 from stam_core.explain.by_hand import HeadByHand
-from stam_core.models.registry import stam_kinetics
+from stam_core.models import LoadedModel
+from stam_core.models.registry import rendered_actions, stam_kinetics
+from stam_core.models.timesformer import TimeSformer
+from stam_core.models.weights import LoadReport
 from stam_core.schemes import STEPS, neighbours
 
 LARGEST = 300_000  # bytes of a chapter's data
@@ -266,7 +267,8 @@ def test_masks_travel_as_bits(desk: LearnDesk, opened: LearnView) -> None:
             assert np.array_equal(bits[:1024].astype(bool), step.mask.ravel())
     assert data["schemes"]["joint"]["keys"] == 16 * 64 + 1
     assert data["schemes"]["divided"] | {"steps": 0} == {
-        "title": "Divided space-time", "steps": 0, "keys": 16 + 65, "meet": 1, "direct": True
+        "title": "Divided space-time", "steps": 0, "keys": 16 + 65, "meet": 1, "direct": True,
+        "never": False,
     }  # fmt: skip
     assert data["schemes"]["factorised"]["meet"] is None
     assert data["own"] == "factorised"
@@ -286,6 +288,57 @@ def test_costs_are_those_of_the_formulas(desk: LearnDesk, opened: LearnView) -> 
         row["pairs"], row["linear"] + row["attention"]
     ]  # fmt: skip
     assert data["own"] == {"frames": 16, "side": 128, "patch": 16, "width": 128, "depth": 4}
+
+
+def test_the_answer_about_work_is_counted_for_the_model_in_use(
+    desk: LearnDesk, opened: LearnView
+) -> None:
+    why = asked(desk, opened, 6)["quiz"]["why"]
+    own = model_sizes(rendered_actions("stam-actions"))
+    joint, stam = cost("joint", own), cost("factorised", own)
+    assert joint.attention > joint.linear  # so "mostly linear layers" would be false
+    assert f"{joint.layers / 1e9:.2f} GMAC against {stam.layers / 1e9:.2f} GMAC" in why
+    assert f"Attention is {100 * joint.attention / joint.layers:.0f} %" in why
+    assert f"{100 * stam.attention / stam.layers:.0f} % of STAM's" in why
+
+
+def test_stam_is_counted_with_the_temporal_stage_in_use(desk: LearnDesk, opened: LearnView) -> None:
+    own = asked(desk, opened, 6)["own"]
+    at_own = asked(desk, opened, 6, **own)
+    assert at_own["time"] == (
+        "STAM is counted with 3 temporal layers and a feed-forward of 256, those of the model in "
+        "use."
+    )
+    row = next(row for row in at_own["rows"] if row["scheme"] == "factorised")
+    expected = cost("factorised", model_sizes(rendered_actions("stam-actions")))
+    assert (row["linear"], row["parameters"]) == (expected.linear, expected.parameters)
+    assert asked(desk, opened, 6)["time"].endswith(
+        "6 temporal layers and a feed-forward of 2,048, as published."
+    )
+
+
+def test_what_depends_on_the_model_is_said(desk: LearnDesk, opened: LearnView) -> None:
+    assert "convolutions" in asked(desk, opened, 1)["about"]
+    assert "own" in asked(desk, opened, 1)["about"]
+    assert "about" not in asked(desk, opened, 1, first=False)
+    assert "convolutions" not in about(1, stam_kinetics(16))
+    assert "one CLS" in about(1, rendered_actions("timesformer-actions"))
+    assert "one CLS" in about(1, rendered_actions("joint-actions"))
+    assert "temporal stage" in about(7, stam_kinetics(16))
+    assert "whole pass" in about(7, rendered_actions("joint-actions"))
+    for number in LESSONS:
+        for info in map(rendered_actions, ("timesformer-actions", "joint-actions")):
+            told = about(number, info)
+            assert "one by one" not in told
+            assert "frame has a CLS of its own" not in told
+
+
+def test_never_is_said_of_frames_that_no_layer_joins(desk: LearnDesk, opened: LearnView) -> None:
+    schemes = asked(desk, opened, 2, a=[0, 0, 0], b=[15, 7, 7])["schemes"]
+    assert {name for name in schemes if schemes[name]["never"]} == {"space", "factorised"}
+    assert schemes["mixing"]["meet"] is None  # too few layers, which is not never
+    same = asked(desk, opened, 2, a=[3, 0, 0], b=[3, 7, 7])["schemes"]
+    assert not any(scheme["never"] for scheme in same.values())
 
 
 def test_every_patch_offered_gives_costs(desk: LearnDesk, opened: LearnView) -> None:
@@ -349,6 +402,128 @@ def test_the_tab_is_in_the_page() -> None:
 def test_state_holds_names_alone() -> None:
     assert replace(Learn(), shown="x") == Learn(shown="x")
     assert all(isinstance(value, str) for value in vars(Learn()).values())
+
+
+# --- with the embedded TimeSformers ---
+
+
+@dataclass(frozen=True)
+class Other:
+    """A visitor with another model."""
+
+    model: str
+    visit: Visit
+    view: LearnView
+
+    def asks(self, desk: LearnDesk, number: int, **data: Any) -> dict[str, Any]:
+        assert self.view.clip is not None
+        assert self.view.learn is not None
+        event = {"chapter": number, "key": self.view.clip["key"], "first": True, **data}
+        *_, view = desk.answer(self.visit, self.view.learn, event)
+        assert view.lesson is not None
+        return view.lesson[1]
+
+
+@pytest.fixture(scope="module", params=["timesformer-actions", "joint-actions"])
+def other(request: pytest.FixtureRequest, analyst: Analyst, desk: LearnDesk) -> Other:
+    visit = replace(analyst.example(Visit(), "walk.mp4"), model=request.param)
+    return Other(request.param, visit, desk.open(visit, Learn()))
+
+
+@pytest.mark.parametrize("number", sorted(LESSONS))
+def test_every_chapter_has_a_figure_or_says_why_not(
+    desk: LearnDesk, other: Other, number: int
+) -> None:
+    data = other.asks(desk, number)
+    assert len(json.dumps(data, allow_nan=False)) < LARGEST
+    if number == 3:  # its map is between frames
+        assert data["missing"] == learn_text.NO_FRAME_HEADS
+        return
+    assert "missing" not in data
+    question = data["quiz"]
+    assert 0 <= question["answer"] < len(question["choices"])
+    assert len(set(question["choices"])) == len(question["choices"]) >= 2
+
+
+def test_shapes_of_a_model_with_one_class_token(desk: LearnDesk, other: Other) -> None:
+    data = other.asks(desk, 1)
+    assert data["quiz"]["choices"][data["quiz"]["answer"]] == f"{16 * 64 + 1:,}"
+    names = [name for name, _ in data["shapes"]]
+    assert learn_text.SHAPES["all"] in names
+    assert learn_text.SHAPES["embeddings"] not in names
+
+
+def test_the_scheme_in_use_is_marked(desk: LearnDesk, other: Other) -> None:
+    expected = {"timesformer-actions": "divided", "joint-actions": "joint"}[other.model]
+    assert other.asks(desk, 2)["own"] == expected
+
+
+def test_a_patch_has_its_share_of_the_models_own_rollout(
+    desk: LearnDesk, other: Other, analyst: Analyst
+) -> None:
+    data = other.asks(desk, 4)
+    engine, clip = analyst.opened(other.visit)
+    found = engine.explain(clip, method="rollout")
+    assert found.patches is not None
+    assert np.allclose(data["shares"]["clip"], found.patches.reshape(16, 64), atol=1e-6)
+    assert data["shares"]["cls"] == pytest.approx(found.unattributed, abs=1e-5)
+    assert "no product" in data["no_product"]
+    assert data["quiz"]["choices"][data["quiz"]["answer"]] == "1,024"
+
+
+def test_rollout_by_layers_ends_at_the_models_own_rollout(
+    desk: LearnDesk, other: Other, analyst: Analyst
+) -> None:
+    data = other.asks(desk, 5)
+    engine, clip = analyst.opened(other.visit)
+    found = engine.explain(clip, method="rollout")
+    assert found.frames is not None
+    assert found.patches is not None
+    assert len(data["rows"]) == 4
+    assert data["size"] == 17
+    assert np.allclose(data["rows"][-1][1:], found.frames, atol=1e-5)
+    patches = other.asks(desk, 5, stage="space", frame=3, first=False)
+    assert patches["size"] == 17  # the matrices stay between frames
+    assert np.allclose(patches["rows"][-1][1:], found.patches[3].ravel(), atol=1e-5)
+    held = other.asks(desk, 5, residual=0.95, discard=0.5, fusion="max", first=False)
+    assert held["spread"][-1]["kept"] > data["spread"][-1]["kept"]
+
+
+def test_order_is_answered_by_whole_passes(desk: LearnDesk, other: Other, analyst: Analyst) -> None:
+    engine, clip = analyst.opened(other.visit)
+    tried = other.asks(desk, 7, order="reverse", first=False)["try"]
+    expected = engine.edit(clip, frames=list(range(15, -1, -1)))
+    assert tried["label"] == expected.top(1)[0][0]
+    assert tried["now"] == pytest.approx(expected.top(1)[0][1], abs=1e-5)
+
+
+def test_pictures_lie_with_any_model_that_attends_to_frames(
+    desk: LearnDesk, other: Other, analyst: Analyst
+) -> None:
+    data = other.asks(desk, 8)
+    engine, clip = analyst.opened(other.visit)
+    found = engine.explain(clip, method="temporal-attention").frames
+    assert found is not None
+    assert np.allclose(data["attention"], found, atol=1e-4)
+    assert data["no_black"] == learn_text.NO_BLACK
+    with pytest.raises(ParameterError, match="built-in STAM"):
+        other.asks(desk, 8, run="black", first=False)
+
+
+def test_a_forgetting_model_of_whole_clips_is_told_step_by_step(
+    desk: LearnDesk, other: Other
+) -> None:
+    assert other.view.clip is not None
+    assert other.view.learn is not None
+    event = {"chapter": 8, "key": other.view.clip["key"], "run": "forget"}
+    views = desk.answer(other.visit, other.view.learn, event)
+    lesson = next(views).lesson
+    views.close()  # type: ignore[attr-defined]
+    assert lesson is not None
+    start = lesson[1]["forget"]["steps"][0]
+    assert set(start["likeness"].values()) == {1.0}
+    assert len(start["scores"]["rollout"]) == 64  # of the middle frame
+    assert set(start["scores"]) <= set(learn_text.FIGURE_WORDS["eight"]["methods"])
 
 
 # --- the chapters about the model's own numbers ---
@@ -505,21 +680,50 @@ def test_the_forgetting_model_is_told_step_by_step(desk: LearnDesk, opened: Lear
     assert second[1]["partial"] is True
 
 
-def test_a_single_picture_and_a_model_of_another_kind_are_told(
-    desk: LearnDesk, opened: LearnView, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", sorted(LESSONS))
+def test_a_clip_of_one_frame_has_figures_or_is_told(analyst: Analyst, number: int) -> None:
+    engine, _ = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
+    picture = np.random.default_rng(0).integers(0, 255, (1, 120, 160, 3), np.uint8)
+    data = last_part(number, Ask(engine, engine.open(picture), {}, first=True))
+    if number == 7:
+        assert "one picture" in data["missing"]
+    else:
+        assert data["quiz"]["choices"]
+
+
+@pytest.fixture(scope="module")
+def space_only() -> Engine:
+    """A model whose frames never meet, with random weights."""
+    like = rendered_actions("joint-actions")
+    config = replace(like.config, scheme="space", stem_width=0, depth=2)
+    torch.manual_seed(0)
+    info = replace(like, name="space-only", config=config)
+    return Engine(
+        LoadedModel(
+            TimeSformer(config), info, LoadReport("test", Path("none"), "0", 0, "safetensors")
+        )
+    )
+
+
+@pytest.mark.parametrize("number", sorted(LESSONS))
+def test_a_model_whose_frames_never_meet_is_told(
+    space_only: Engine, analyst: Analyst, number: int
 ) -> None:
-    engine, clip = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
-    still = replace(clip, frame_indices=np.zeros(16, np.int64))
-    assert "one picture" in does_order_matter(Ask(engine, still, {}, first=True))["missing"]
-    for module in (learn_heads, learn_roads):
-        monkeypatch.setattr(module, "has_frame_heads", lambda model: False)
-    monkeypatch.setattr(learn_lies, "is_framewise", lambda subject: False)
-    for number in (3, 5, 8):
-        assert "built-in STAM" in asked(desk, opened, number)["missing"]
-    monkeypatch.setattr(learn_trials, "is_framewise", lambda subject: False)
-    order = asked(desk, opened, 7, reveal=True)
-    assert set(order["effects"]["rows"]) == {"temporal-attention", "leave-one-out"}
-    assert order["quiz"]["choices"][order["quiz"]["answer"]] == "yes, it stays"
-    roads = asked(desk, opened, 4)
-    assert roads["shares"] is None
-    assert roads["quiz"]["choices"][roads["quiz"]["answer"]] == "1,024"
+    clip = space_only.open(analyst.examples["walk.mp4"].path)
+    data = last_part(number, Ask(space_only, clip, {}, first=True))
+    missing = {3: learn_text.NO_FRAME_HEADS, 5: learn_text.NO_ROLLOUT, 8: learn_text.NO_LIES}
+    assert data.get("missing") == missing.get(number)
+    if number == 4:
+        assert "never meet" in data["no_product"]
+    if number == 7:
+        assert data["quiz"]["choices"][data["quiz"]["answer"]] == "yes, it stays"
+        *_, told = LESSONS[7](Ask(space_only, clip, {"reveal": True}, first=False))
+        assert set(told["effects"]["rows"]) == {"leave-one-out"}
+
+
+def last_part(number: int, ask: Ask) -> dict[str, Any]:
+    found = LESSONS[number](ask)
+    if isinstance(found, dict):
+        return found
+    *_, last = found
+    return last

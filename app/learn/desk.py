@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from app import payload
 from app.frame_lab.payload import frames_payload
 from app.learn import text
-from app.learn.heads import head_by_numbers, rollout_by_layers
+from app.learn.heads import head_by_numbers
+from app.learn.layers import rollout_by_layers
 from app.learn.lesson import FACTORISED, Ask
 from app.learn.lies import pictures_lie
 from app.learn.questions import read_serial
@@ -130,7 +131,9 @@ class LearnDesk:
         if at_once and ("run" in data or number in queued_chapters(engine.info)):
             raise ParameterError(text.NOT_AT_ONCE)
         ask = Ask(engine, clip, data, first=data.get("first") is True)
-        head = {"key": key, "serial": read_serial(data)}
+        head: dict[str, Any] = {"key": key, "serial": read_serial(data)}
+        if ask.first:
+            head["about"] = about(number, engine.info)
         try:
             found = LESSONS[number](ask)
             for part in [found] if isinstance(found, dict) else found:
@@ -158,6 +161,12 @@ def queued_chapters(info: ModelInfo) -> tuple[int, ...]:
     """The chapters whose questions take a model like this long."""
     quick = info.scheme == FACTORISED and cost(FACTORISED, model_sizes(info)).macs <= QUICK_MACS
     return () if quick else ASK_THE_MODEL
+
+
+def about(number: int, info: ModelInfo) -> str:
+    """What a chapter's text leaves open because it depends on the model."""
+    stem = text.ABOUT_STEM.get(number, "") if info.config.stem_width else ""
+    return f"{text.ABOUT.get(number, {}).get(info.scheme, '')} {stem}".strip()
 
 
 def _name(visit: Visit) -> str:

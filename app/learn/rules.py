@@ -14,7 +14,13 @@ from app.learn.questions import number_quiz, quiz, read_patch, read_whole
 from stam_core.cost_records import model_sizes
 from stam_core.costs import SCHEMES, Sizes, cost
 from stam_core.explain.patch_tokens import patch_tokens
-from stam_core.schemes import STEPS, layers_to_meet, looks_directly, neighbours
+from stam_core.schemes import (
+    STEPS,
+    layers_to_meet,
+    looks_directly,
+    neighbours,
+    reach_by_axis,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,11 +131,19 @@ def who_may_look(ask: Ask) -> dict[str, Any]:
             "steps": [{"name": step.step, "mask": packed(step.mask)} for step in seen],
             "keys": sum(step.keys for step in counted),
             "meet": layers_to_meet(scheme, a, b, shape, at_most=layers),
+            "never": scheme in EACH_FRAME and a[0] != b[0],  # whatever the number of layers
             "direct": looks_directly(scheme, a, b, shape),
         }
     answer: dict[str, Any] = {"a": list(a), "b": list(b), "schemes": found, "layers": layers}
     if ask.first:
-        answer |= {"own": ask.scheme, "quiz": _meeting_quiz(ask, layers)}
+        answer |= {
+            "own": ask.scheme,
+            "reach": {
+                scheme: [[packed(mask) for mask in axes] for axes in reach_by_axis(scheme, shape)]
+                for scheme in STEPS
+            },
+            "quiz": _meeting_quiz(ask, layers),
+        }
     return answer
 
 
@@ -163,6 +177,7 @@ def what_it_costs(ask: Ask) -> dict[str, Any]:
     sizes = _read_sizes(ask, own)
     answer: dict[str, Any] = {
         "sizes": _shown(sizes),
+        "time": _time_stage(sizes, ask),
         "rows": [
             {"scheme": name, "title": scheme.title, "source": scheme.source, **_row(name, sizes)}
             for name, scheme in SCHEMES.items()
@@ -195,6 +210,14 @@ def _read_sizes(ask: Ask, own: Sizes) -> Sizes:
     width = values["width"]
     rest = own if width == own.width else Sizes(heads=max(1, width // HEAD_WIDTH))
     return replace(rest, **values, classes=own.classes)
+
+
+def _time_stage(sizes: Sizes, ask: Ask) -> str:
+    """Of which temporal stage the row of STAM speaks."""
+    own = ask.scheme == FACTORISED and sizes.width == ask.engine.info.config.width
+    return text.SIX_TIME.format(
+        depth=sizes.time_depth, hidden=f"{sizes.time_hidden:,}", whose=text.SIX_WHOSE[own]
+    )
 
 
 def _shown(sizes: Sizes) -> dict[str, int]:
@@ -237,5 +260,10 @@ def _cost_quiz(own: Sizes) -> dict[str, Any]:
         text.SIX_PROMPT.format(pairs=pairs),
         shown,
         text.SIX_CHOICE.format(value=work),
-        text.SIX_WHY.format(joint=told[0], stam=told[1]),
+        text.SIX_WHY.format(
+            joint=told[0],
+            stam=told[1],
+            joint_share=100 * joint.attention / joint.layers,
+            stam_share=100 * stam.attention / stam.layers,
+        ),
     )

@@ -104,7 +104,7 @@ figures[3] = (() => {
       }));
       return row;
     }));
-    own.note.textContent = fill(said.numbers, { shown, width });
+    own.note.textContent = fill(shown < width ? said.numbers : said.all_numbers, { shown, width });
     const scores = products[query].map((product) => product * scale);
     const exponent = Math.exp(scores[key]).toFixed(3);
     const sum = scores.reduce((total, score) => total + Math.exp(score), 0).toFixed(3);

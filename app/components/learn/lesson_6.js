@@ -33,7 +33,8 @@ figures[6] = (() => {
     wide.setAttribute("role", "group");
     wide.setAttribute("aria-label", said.label);
     wide.append(own.rows);
-    section.append(own.controls, part("rows", wide, keysOfBars(), make("p", "told", said.windows_note)),
+    own.time = make("p", "told");
+    section.append(own.controls, part("rows", wide, keysOfBars(), own.time, make("p", "told", said.windows_note)),
       part("curves", field(said.show, own.show), make("p", "told", said.curve), own.curve));
   }
 
@@ -95,6 +96,7 @@ figures[6] = (() => {
   function show(data) {
     own.data = data;
     if (!own.sliders) buildSliders(data);
+    own.time.textContent = data.time;
     drawRows();
     drawCurves();
   }
