@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 from stam_core.errors import ParameterError
+
+if TYPE_CHECKING:
+    from stam_core.types import ModelInfo
 
 BYTES = 4  # of a float32
 
@@ -19,8 +23,12 @@ class Sizes:
     width: int = 768  # D
     depth: int = 12  # L
     heads: int = 12  # H
-    mlp_ratio: int = 4  # r
+    mlp_ratio: float = 4  # r
     classes: int = 400  # K
+    # STAM's temporal layers; the defaults as published, kept at every width unless told otherwise
+    time_depth: int = 6
+    time_heads: int = 8
+    time_hidden: int = 2048  # width of their feed-forward's hidden layer
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built.
@@ -29,7 +37,8 @@ class Sizes:
             ParameterError: A size below 1, or a side that is no multiple of the patch.
         """
         for entry in fields(self):
-            if getattr(self, entry.name) < 1:
+            lowest = 0.25 if entry.name == "mlp_ratio" else 1
+            if getattr(self, entry.name) < lowest:
                 raise ParameterError(f"{entry.name} must be at least 1.")
         if self.side % self.patch:
             raise ParameterError(
@@ -46,6 +55,38 @@ class Sizes:
     def patches(self) -> int:
         """N, patches of a frame."""
         return self.grid**2
+
+    @property
+    def hidden(self) -> int:
+        """Width of the feed-forward's hidden layer."""
+        return int(self.mlp_ratio * self.width)
+
+
+def model_sizes(info: ModelInfo) -> Sizes:
+    """The sizes of a model of ours.
+
+    One without a temporal stage of its own leaves that at the published sizes. A convolutional
+    stem is not among the sizes: embedding is counted as one product of each patch.
+    """
+    config = info.config
+    sizes = Sizes(
+        frames=info.num_frames,
+        side=info.preprocessing.side,
+        patch=config.patch_size,
+        width=config.width,
+        depth=config.depth,
+        heads=config.heads,
+        mlp_ratio=config.mlp_ratio,
+        classes=len(info.labels),
+    )
+    if info.scheme != "factorised":
+        return sizes
+    return replace(
+        sizes,
+        time_depth=config.time_depth,
+        time_heads=config.time_heads,
+        time_hidden=config.time_feedforward,
+    )
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def _attend(
 
     `extra`: an attention beside a ViT's own, with a linear layer behind it, as in TimeSformer.
     """
-    width, hidden = sizes.width, sizes.mlp_ratio * sizes.width
+    width, hidden = sizes.width, sizes.hidden
     linear = tokens * (5 if extra else 4) * width**2 + mlp_tokens * 2 * width * hidden
     parameters = _attention_parameters(width)
     if extra:
@@ -156,20 +156,16 @@ def _axial(sizes: Sizes) -> Cost:
     return _vit("axial", sizes, t + 2 * (g + 1), (time, row, column), frame_positions=t)
 
 
-# STAM's temporal layers as published, kept at every width: how many, heads, feed-forward's width.
-TIME_DEPTH, TIME_HEADS, TIME_HIDDEN = 6, 8, 2048
-
-
 def _factorised(sizes: Sizes) -> Cost:
     width, tokens = sizes.width, sizes.frames + 1
     time = Step(
         "frame embeddings",
-        TIME_DEPTH,
+        sizes.time_depth,
         tokens**2,
         width,
-        TIME_HEADS,
-        tokens * (4 * width**2 + 2 * width * TIME_HIDDEN),
-        _attention_parameters(width) + _mlp_parameters(width, TIME_HIDDEN),
+        sizes.time_heads,
+        tokens * (4 * width**2 + 2 * width * sizes.time_hidden),
+        _attention_parameters(width) + _mlp_parameters(width, sizes.time_hidden),
     )
     whole = _vit("factorised", sizes, sizes.patches + 1, (_within_frames(sizes), time))
     stage = width + (sizes.frames + 1) * width + 2 * width  # CLS, positions, last norm
@@ -178,7 +174,7 @@ def _factorised(sizes: Sizes) -> Cost:
 
 def _mixing(sizes: Sizes) -> Cost:
     width, tokens = sizes.width, sizes.frames + 1
-    hidden = sizes.mlp_ratio * width
+    hidden = sizes.hidden
     time = Step(
         "frame embeddings",
         1,

@@ -210,6 +210,37 @@ def neighbours(scheme: str, query: Patch, shape: Shape) -> list[Seen]:
     return found
 
 
+def reach_by_axis(scheme: str, shape: Shape) -> list[tuple[Mask, Mask, Mask]]:
+    """What every patch looks at, step by step, in a few bytes.
+
+    Each step's mask of a patch is a box with gaps: the patch (t,r,c) looks at (s,q,d) where its
+    frame looks at s, its row at q and its column at d.
+
+    Args:
+        scheme: A key of STEPS.
+        shape: (T, h, w).
+
+    Returns:
+        For each step three masks [T,T], [h,h] and [w,w]; rows look.
+
+    Raises:
+        UnknownNameError: No such scheme.
+    """
+    found = []
+    for step in _steps(scheme):
+        axes = []
+        for axis, size in enumerate(shape):
+            rows = []
+            for index in range(size):
+                patch = (index if axis == 0 else 0, index if axis == 1 else 0,
+                         index if axis == 2 else 0)  # fmt: skip
+                seen = step.reach(one_patch(patch, shape))
+                rows.append(seen.any(axis=tuple({0, 1, 2} - {axis})))
+            axes.append(np.stack(rows))
+        found.append((axes[0], axes[1], axes[2]))
+    return found
+
+
 def keys_per_query(scheme: str, query: Patch, shape: Shape) -> int:
     """Keys that a patch compares itself with in one layer, CLS included, steps added up.
 

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from stam_core.cost_records import model_sizes
 from stam_core.costs import SCHEMES, Sizes, SwinSizes, cost, video_swin
 from stam_core.errors import ParameterError, UnknownNameError
+from stam_core.models.registry import rendered_actions
 from stam_core.models.stam import Stam, StamConfig
 from stam_core.models.timesformer import TimeSformer, TimeSformerConfig
 
@@ -46,6 +48,33 @@ def test_stam_as_counted(frames: int) -> None:
     assert counted(model, model.space_attention + model.time_attention, x) == pytest.approx(
         expected.macs, rel=1e-6
     )
+    assert sum(p.numel() for p in model.parameters()) == expected.parameters
+
+
+def test_the_embedded_stam_as_counted() -> None:
+    """Its layers; its embedding is a convolutional stem, which the formulas do not know."""
+    info = rendered_actions("stam-actions")
+    with torch.device("meta"):
+        plain = replace(info.config, stem_width=0)
+        model = Stam(plain)
+        x = torch.empty(1, plain.num_frames, 3, plain.side, plain.side)
+    expected = cost("factorised", model_sizes(info))
+    assert expected.steps[1].times == 3  # not the published six
+    assert counted(model, model.space_attention + model.time_attention, x) == pytest.approx(
+        expected.macs, rel=1e-6
+    )
+    assert sum(p.numel() for p in model.parameters()) == expected.parameters
+
+
+@pytest.mark.parametrize("name", ["timesformer-actions", "joint-actions"])
+def test_the_embedded_timesformers_as_counted(name: str) -> None:
+    info = rendered_actions(name)
+    with torch.device("meta"):
+        model = TimeSformer(replace(info.config, stem_width=0))
+        x = torch.empty(1, info.num_frames, 3, info.config.side, info.config.side)
+    attention = model.space_attention + model.time_attention + model.joint_attention
+    expected = cost(info.scheme, model_sizes(info))
+    assert counted(model, attention, x) == pytest.approx(expected.macs, rel=1e-6)
     assert sum(p.numel() for p in model.parameters()) == expected.parameters
 
 
@@ -107,6 +136,23 @@ def test_linear_layers_dominate_short_clips() -> None:
     assert all(cost(scheme).linear > cost(scheme).attention for scheme in SCHEMES)
     long = cost("joint", Sizes(frames=64))
     assert long.attention > 2 * long.linear
+
+
+def test_what_the_lesson_says_of_long_clips() -> None:
+    short, long = Sizes(), Sizes(frames=64)
+    joint = cost("joint", long)
+    assert 0.70 < joint.attention / joint.layers < 0.75  # nearly three quarters
+    for scheme in ("divided", "factorised"):
+        assert cost(scheme, long).layers / cost(scheme, short).layers == pytest.approx(4, rel=0.01)
+        assert cost(scheme, long).linear / cost(scheme, long).layers > 0.95
+
+
+def test_what_divided_attention_pays_for_looking_twice() -> None:
+    """12 n D^2 as every layer, and 5 n D^2 more."""
+    sizes = Sizes()
+    n, width = sizes.frames * sizes.patches, sizes.width
+    told = sizes.depth * 17 * n * width**2
+    assert cost("divided", sizes).linear == pytest.approx(told, rel=0.005)
 
 
 def test_pairs_by_hand() -> None:

@@ -6,9 +6,11 @@ from einops import rearrange
 from torch import nn
 
 from stam_core.explain.divided import divided_row, joint_row, row_scores
+from stam_core.explain.meeting_steps import meeting_steps
 from stam_core.explain.rollout import rollout
 from stam_core.models.timesformer import TimeSformer, TimeSformerConfig
 from stam_core.record import listen
+from stam_core.types import DividedTrace, JointTrace
 
 T, H, W = 3, 2, 4  # all different: swapped axes cannot go unseen
 N = H * W
@@ -56,6 +58,59 @@ def test_divided_equals_the_rollout_of_the_dense_matrix(residual: float) -> None
     torch.testing.assert_close(
         divided_row(space, time, residual=residual, start_layer=2), (dense[2] @ dense[1])[0]
     )
+
+
+def between_frames(dense: torch.Tensor) -> torch.Tensor:
+    """[1+T*N,1+T*N] -> [T+1,T+1], entry by entry: the mean of those that ask, the sum of keys."""
+    groups = [[0], *([1 + t * N + p for p in range(N)] for t in range(T))]
+    rows = [
+        [sum(float(dense[i, j]) for i in asking for j in asked) / len(asking) for asked in groups]
+        for asking in groups
+    ]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def toy_trace(scheme: str) -> tuple[DividedTrace | JointTrace, list[torch.Tensor], torch.Tensor]:
+    """A trace of random maps, the dense layers with a residual of 0.3, and the first without."""
+    logits, none = torch.zeros(2, dtype=torch.float64), torch.zeros(0)
+    if scheme == "joint":
+        maps = random_maps(L, 1 + T * N, 1 + T * N)
+        eye = torch.eye(1 + T * N, dtype=torch.float64)
+        joint = JointTrace(logits, none, maps, "mean", (H, W))
+        return joint, [0.7 * layer + 0.3 * eye for layer in maps], maps[0]
+    space, time = random_maps(L, T, N + 1, N + 1), random_maps(L, N, T, T)
+    dense = [dense_layer(space[layer], time[layer], 0.3) for layer in range(L)]
+    divided = DividedTrace(logits, none, space, "mean", (H, W), none, time)
+    return divided, dense, dense_layer(space[0], time[0], 0.0)
+
+
+@pytest.mark.parametrize("scheme", ["divided", "joint"])
+def test_each_layers_product_between_frames_is_that_of_the_dense_matrices(scheme: str) -> None:
+    trace, dense, bare = toy_trace(scheme)
+    steps = meeting_steps(trace, residual=0.3)
+    assert [step.layer for step in steps] == [1, 2, 3]
+    product = torch.eye(1 + T * N, dtype=torch.float64)
+    for step, layer in zip(steps, dense, strict=True):
+        product = layer @ product  # the later layer on the left
+        torch.testing.assert_close(step.mixed, between_frames(layer))
+        torch.testing.assert_close(step.product, between_frames(product))
+        torch.testing.assert_close(step.row, product[0])
+        torch.testing.assert_close(step.product.sum(dim=1), torch.ones(T + 1, dtype=torch.float64))
+    torch.testing.assert_close(steps[0].alone, bare[0])
+
+
+def test_the_last_step_is_the_rollout_that_is_explained() -> None:
+    divided, joint = toy_trace("divided")[0], toy_trace("joint")[0]
+    assert isinstance(divided, DividedTrace)
+    assert isinstance(joint, JointTrace)
+    assert divided.space_maps is not None
+    assert divided.time_maps is not None
+    assert joint.joint_maps is not None
+    options = {"residual": 0.5, "discard_ratio": 0.4}
+    expected = divided_row(divided.space_maps, divided.time_maps, **options)
+    torch.testing.assert_close(meeting_steps(divided, **options)[-1].row, expected)
+    expected = joint_row(joint.joint_maps, **options)
+    torch.testing.assert_close(meeting_steps(joint, **options)[-1].row, expected)
 
 
 @pytest.mark.parametrize("discard", [0.0, 0.4, 0.9])

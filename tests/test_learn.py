@@ -12,26 +12,27 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from gradio.blocks import BlockContext
 
 from app.analysis import Analyst
 from app.backstage import Backstage
 from app.components.base import component_file
 from app.components.learn import LessonFigure, LessonNav
-from app.learn import heads as learn_heads
-from app.learn import lies as learn_lies
-from app.learn import roads as learn_roads
 from app.learn import text as learn_text
-from app.learn import trials as learn_trials
-from app.learn.desk import LESSONS, LearnDesk, LearnView
+from app.learn.desk import LESSONS, LearnDesk, LearnView, about, queued_chapters
+from app.learn.heads import _told
 from app.learn.lesson import Ask, levels, packed
 from app.learn.questions import quiz, read_choice, read_patch, read_share, read_whole
+from app.learn.rules import _limits
 from app.learn.state import Learn
-from app.learn.trials import does_order_matter
 from app.ui import TABS, build_page
 from app.visit import Visit
+from stam_core.cost_records import model_sizes
 from stam_core.costs import Sizes, cost
 from stam_core.errors import ParameterError, UnknownNameError, VideoError
+from stam_core.explain.by_hand import HeadByHand
+from stam_core.models.registry import rendered_actions, stam_kinetics
 from stam_core.schemes import STEPS, neighbours
 
 LARGEST = 300_000  # bytes of a chapter's data
@@ -149,6 +150,35 @@ def test_a_question_about_another_clip_is_refused(desk: LearnDesk, opened: Learn
         list(desk.answer(Visit(), opened.learn, {"chapter": 1, "key": "other"}))
 
 
+@pytest.mark.parametrize("data", [{"chapter": 8, "run": "forget"}, {"chapter": 8, "run": "none"}])
+def test_what_takes_seconds_is_not_answered_outside_the_queue(
+    desk: LearnDesk, opened: LearnView, data: dict[str, Any]
+) -> None:
+    assert opened.clip is not None
+    assert opened.learn is not None
+    event = {"key": opened.clip["key"], "first": True, **data}
+    with pytest.raises(ParameterError, match="waits in a queue"):
+        next(desk.answer(Visit(), opened.learn, event, at_once=True))
+
+
+def test_models_that_take_long_are_asked_in_the_queue(desk: LearnDesk, opened: LearnView) -> None:
+    assert (opened.clip or {})["queued"] == []
+    assert queued_chapters(stam_kinetics(16)) == (3, 4, 5, 7, 8)
+    visit = Visit(model="timesformer-actions")
+    other = desk.open(visit, Learn())
+    assert other.clip is not None
+    assert other.learn is not None
+    assert other.clip["queued"] == [3, 4, 5, 7, 8]
+    event = {"chapter": 7, "key": other.clip["key"], "first": True, "order": "reverse"}
+    with pytest.raises(ParameterError, match="waits in a queue"):
+        next(desk.answer(visit, other.learn, event, at_once=True))
+    parts = [view.lesson[1] for view in desk.answer(visit, other.learn, event) if view.lesson]
+    assert len(parts) > 1  # between two of them it can be left, or ended
+    assert [part.get("partial", False) for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert "try" in parts[-1]
+    assert "quiz" in parts[-1]
+
+
 # --- which clip ---
 
 
@@ -232,7 +262,8 @@ def test_masks_travel_as_bits(desk: LearnDesk, opened: LearnView) -> None:
             assert np.array_equal(bits[:1024].astype(bool), step.mask.ravel())
     assert data["schemes"]["joint"]["keys"] == 16 * 64 + 1
     assert data["schemes"]["divided"] | {"steps": 0} == {
-        "title": "Divided space-time", "steps": 0, "keys": 16 + 65, "meet": 1, "direct": True
+        "title": "Divided space-time", "steps": 0, "keys": 16 + 65, "meet": 1, "direct": True,
+        "never": False,
     }  # fmt: skip
     assert data["schemes"]["factorised"]["meet"] is None
     assert data["own"] == "factorised"
@@ -252,6 +283,76 @@ def test_costs_are_those_of_the_formulas(desk: LearnDesk, opened: LearnView) -> 
         row["pairs"], row["linear"] + row["attention"]
     ]  # fmt: skip
     assert data["own"] == {"frames": 16, "side": 128, "patch": 16, "width": 128, "depth": 4}
+
+
+def test_the_answer_about_work_is_counted_for_the_model_in_use(
+    desk: LearnDesk, opened: LearnView
+) -> None:
+    why = asked(desk, opened, 6)["quiz"]["why"]
+    own = model_sizes(rendered_actions("stam-actions"))
+    joint, stam = cost("joint", own), cost("factorised", own)
+    assert joint.attention > joint.linear  # so "mostly linear layers" would be false
+    assert f"{joint.layers / 1e9:.2f} GMAC against {stam.layers / 1e9:.2f} GMAC" in why
+    assert f"Attention is {100 * joint.attention / joint.layers:.0f} %" in why
+    assert f"{100 * stam.attention / stam.layers:.0f} % of STAM's" in why
+
+
+def test_stam_is_counted_with_the_temporal_stage_in_use(desk: LearnDesk, opened: LearnView) -> None:
+    own = asked(desk, opened, 6)["own"]
+    at_own = asked(desk, opened, 6, **own)
+    assert at_own["time"] == (
+        "STAM is counted with 3 temporal layers and a feed-forward of 256, those of the model in "
+        "use."
+    )
+    row = next(row for row in at_own["rows"] if row["scheme"] == "factorised")
+    expected = cost("factorised", model_sizes(rendered_actions("stam-actions")))
+    assert (row["linear"], row["parameters"]) == (expected.linear, expected.parameters)
+    assert asked(desk, opened, 6)["time"].endswith(
+        "6 temporal layers and a feed-forward of 2,048, as published."
+    )
+
+
+def test_what_depends_on_the_model_is_said(desk: LearnDesk, opened: LearnView) -> None:
+    assert "convolutions" in asked(desk, opened, 1)["about"]
+    assert "own" in asked(desk, opened, 1)["about"]
+    assert "about" not in asked(desk, opened, 1, first=False)
+    assert "convolutions" not in about(1, stam_kinetics(16))
+    assert "one CLS" in about(1, rendered_actions("timesformer-actions"))
+    assert "one CLS" in about(1, rendered_actions("joint-actions"))
+    assert "temporal stage" in about(7, stam_kinetics(16))
+    assert "whole pass" in about(7, rendered_actions("joint-actions"))
+    for number in LESSONS:
+        for info in map(rendered_actions, ("timesformer-actions", "joint-actions")):
+            told = about(number, info)
+            assert "one by one" not in told
+            assert "frame has a CLS of its own" not in told
+
+
+def test_never_is_said_of_frames_that_no_layer_joins(desk: LearnDesk, opened: LearnView) -> None:
+    schemes = asked(desk, opened, 2, a=[0, 0, 0], b=[15, 7, 7])["schemes"]
+    assert {name for name in schemes if schemes[name]["never"]} == {"space", "factorised"}
+    assert schemes["mixing"]["meet"] is None  # too few layers, which is not never
+    same = asked(desk, opened, 2, a=[3, 0, 0], b=[3, 7, 7])["schemes"]
+    assert not any(scheme["never"] for scheme in same.values())
+
+
+def test_every_patch_offered_gives_costs(desk: LearnDesk, opened: LearnView) -> None:
+    data = asked(desk, opened, 6)
+    assert data["patches"] == [8, 16, 32]
+    pairs = [
+        next(row["pairs"] for row in asked(desk, opened, 6, patch=patch)["rows"])
+        for patch in data["patches"]
+    ]
+    assert pairs == sorted(pairs, reverse=True)
+    assert len(set(pairs)) == 3
+
+
+def test_a_model_between_two_steps_of_a_slider_can_be_set() -> None:
+    limits = _limits(Sizes(frames=5, width=200))
+    assert limits["frames"] == (2, 128, 1)
+    assert limits["width"] == (192, 1280, 1)
+    assert limits["depth"] == (1, 32, 1)
+    assert _limits(Sizes(width=128))["width"] == (128, 1280, 64)
 
 
 @pytest.mark.parametrize(
@@ -316,6 +417,15 @@ def test_a_heads_numbers_lead_from_products_to_the_weighted_sum(
     last = asked(desk, opened, 3, layer=3, head=8, first=False)
     frame = 1 + int(np.argmax(last["weights"][0][1:]))
     assert data["quiz"]["choices"][data["quiz"]["answer"]] == str(frame)
+
+
+def test_a_head_of_sixty_four_frames_is_little_data() -> None:
+    """STAM-64's heads, of 96 channels each."""
+    generator = torch.Generator().manual_seed(0)
+    rows = [3 * torch.randn(65, 96, generator=generator) for _ in range(4)]
+    maps = [90 * torch.randn(65, 65, generator=generator) for _ in range(2)]
+    found = HeadByHand(6, 8, *rows[:3], maps[0], 0.102062, maps[1], maps[1].softmax(-1), rows[3])
+    assert len(json.dumps(_told(found) | {"quiz": "x" * 500})) < LARGEST
 
 
 @pytest.mark.parametrize("wrong", [{"layer": 4}, {"head": 0}, {"head": "1"}])
@@ -441,23 +551,3 @@ def test_the_forgetting_model_is_told_step_by_step(desk: LearnDesk, opened: Lear
     assert then["steps"][1]["likeness"]["contrast"] == 1.0
     assert then["steps"][1]["likeness"]["leave-one-out"] < 1.0
     assert second[1]["partial"] is True
-
-
-def test_a_single_picture_and_a_model_of_another_kind_are_told(
-    desk: LearnDesk, opened: LearnView, analyst: Analyst, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine, clip = analyst.opened(analyst.example(Visit(), "jumping-jacks.mp4"))
-    still = replace(clip, frame_indices=np.zeros(16, np.int64))
-    assert "one picture" in does_order_matter(Ask(engine, still, {}, first=True))["missing"]
-    for module in (learn_heads, learn_roads):
-        monkeypatch.setattr(module, "has_frame_heads", lambda model: False)
-    monkeypatch.setattr(learn_lies, "is_framewise", lambda subject: False)
-    for number in (3, 5, 8):
-        assert "built-in STAM" in asked(desk, opened, number)["missing"]
-    monkeypatch.setattr(learn_trials, "is_framewise", lambda subject: False)
-    order = asked(desk, opened, 7, reveal=True)
-    assert set(order["effects"]["rows"]) == {"temporal-attention", "leave-one-out"}
-    assert order["quiz"]["choices"][order["quiz"]["answer"]] == "yes, it stays"
-    roads = asked(desk, opened, 4)
-    assert roads["shares"] is None
-    assert roads["quiz"]["choices"][roads["quiz"]["answer"]] == "1,024"

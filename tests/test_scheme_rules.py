@@ -13,6 +13,7 @@ from stam_core.schemes import (
     layers_to_meet,
     looks_directly,
     neighbours,
+    reach_by_axis,
     window_sizes,
 )
 
@@ -22,6 +23,21 @@ SMALL = (3, 2, 4)  # T, h, w
 def lit(scheme: str, query: tuple[int, int, int], shape: tuple[int, int, int]) -> list[set]:
     masks = [seen.mask for seen in neighbours(scheme, query, shape)]
     return [{tuple(int(i) for i in place) for place in np.argwhere(mask)} for mask in masks]
+
+
+@pytest.mark.parametrize("scheme", STEPS)
+@pytest.mark.parametrize("shape", [SMALL, (16, 8, 8), (5, 7, 6)])
+def test_three_axes_tell_what_every_patch_looks_at(
+    scheme: str, shape: tuple[int, int, int]
+) -> None:
+    axes = reach_by_axis(scheme, shape)
+    patches = [(0, 0, 0), tuple(size - 1 for size in shape), (shape[0] // 2, 1, shape[2] // 3)]
+    for t, r, c in patches:
+        for (frames, rows, columns), seen in zip(
+            axes, neighbours(scheme, (t, r, c), shape), strict=True
+        ):
+            box = frames[t][:, None, None] & rows[r][:, None] & columns[c]
+            assert np.array_equal(box, seen.mask)
 
 
 FRAME_1 = {(1, r, c) for r in range(2) for c in range(4)}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from app import payload
 from app.frame_lab.payload import frames_payload
 from app.learn import text
-from app.learn.heads import head_by_numbers, rollout_by_layers
-from app.learn.lesson import Ask
+from app.learn.heads import head_by_numbers
+from app.learn.layers import rollout_by_layers
+from app.learn.lesson import FACTORISED, Ask
 from app.learn.lies import pictures_lie
 from app.learn.questions import read_serial
 from app.learn.roads import two_roads
@@ -18,12 +19,14 @@ from app.learn.rules import frames_become_words, what_it_costs, who_may_look
 from app.learn.state import Learn
 from app.learn.trials import does_order_matter
 from app.visit import Visit
+from stam_core.cost_records import model_sizes
+from stam_core.costs import cost
 from stam_core.errors import ParameterError, StamError, VideoError
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
     from stam_core import Engine
-    from stam_core.types import Clip
+    from stam_core.types import Clip, ModelInfo
 
 # What a figure is told: at once, or in parts.
 Lesson = Callable[[Ask], "dict[str, Any] | Iterator[dict[str, Any]]"]
@@ -39,6 +42,10 @@ LESSONS: dict[int, Lesson] = {
     7: does_order_matter,
     8: pictures_lie,
 }
+# Chapters that ask the model itself; with one that is large, or that takes clips whole, they wait
+# in its queue, where they have a deadline and can be left.
+ASK_THE_MODEL = (3, 4, 5, 7, 8)
+QUICK_MACS = 20e9  # of a pass: some 0.2 s on one core; the embedded STAM needs a tenth of it
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class LearnDesk:
                 "grid": list(info.patch_grid),
                 "crop": [crop.left, crop.top, crop.width, crop.height],
                 "palettes": payload.palettes(),
+                "queued": list(queued_chapters(info)),
             },
             note=note,
         )
@@ -99,11 +107,19 @@ class LearnDesk:
         """
         return self.open(visit, replace(learn, replaced=_name(visit), shown=""))
 
-    def answer(self, visit: Visit, learn: Learn, data: dict[str, Any]) -> Iterator[LearnView]:
+    def answer(
+        self, visit: Visit, learn: Learn, data: dict[str, Any], *, at_once: bool = False
+    ) -> Iterator[LearnView]:
         """What a figure asked for; in parts where it takes long.
 
+        Args:
+            visit: the visitor's clip and model.
+            learn: what the tab remembers.
+            data: of the event; anything may be forged.
+            at_once: asked outside every queue, where nothing long may run.
+
         Raises:
-            StamError: the event cannot be read, or speaks of another clip.
+            StamError: the event cannot be read, speaks of another clip, or must wait in a queue.
         """
         number = data.get("chapter")
         if type(number) is not int or number not in LESSONS:  # True would pass for 1
@@ -112,8 +128,12 @@ class LearnDesk:
         key = _key(engine, clip)
         if data.get("key") != key:
             raise ParameterError(text.OTHER_CLIP)
+        if at_once and ("run" in data or number in queued_chapters(engine.info)):
+            raise ParameterError(text.NOT_AT_ONCE)
         ask = Ask(engine, clip, data, first=data.get("first") is True)
-        head = {"key": key, "serial": read_serial(data)}
+        head: dict[str, Any] = {"key": key, "serial": read_serial(data)}
+        if ask.first:
+            head["about"] = about(number, engine.info)
         try:
             found = LESSONS[number](ask)
             for part in [found] if isinstance(found, dict) else found:
@@ -127,13 +147,26 @@ class LearnDesk:
         return self._analyst.opened(self._shown(visit, learn))
 
     def _shown(self, visit: Visit, learn: Learn) -> Visit:
-        """The visit, or one with the first example where it has no clip or was given up."""
-        if visit.source is not None and learn.replaced != _name(visit):
+        """The visit; with the first example where it has no clip, alone where it was given up."""
+        given_up = learn.replaced == _name(visit)
+        if visit.source is not None and not given_up:
             return visit
         first = next(iter(self._analyst.examples), None)
         if first is None:
             raise VideoError(text.NO_EXAMPLES)
-        return self._analyst.example(Visit(), first)
+        return self._analyst.example(Visit() if given_up else visit, first)
+
+
+def queued_chapters(info: ModelInfo) -> tuple[int, ...]:
+    """The chapters whose questions take a model like this long."""
+    quick = info.scheme == FACTORISED and cost(FACTORISED, model_sizes(info)).macs <= QUICK_MACS
+    return () if quick else ASK_THE_MODEL
+
+
+def about(number: int, info: ModelInfo) -> str:
+    """What a chapter's text leaves open because it depends on the model."""
+    stem = text.ABOUT_STEM.get(number, "") if info.config.stem_width else ""
+    return f"{text.ABOUT.get(number, {}).get(info.scheme, '')} {stem}".strip()
 
 
 def _name(visit: Visit) -> str:

@@ -11,11 +11,11 @@ import torch
 from einops import rearrange
 
 from app.learn import text
-from app.learn.lesson import Ask, rounded
+from app.learn.lesson import FACTORISED, Ask, rounded
 from app.learn.questions import quiz, read_choice, read_patch
-from stam_core.explain import EXPLAINERS
+from stam_core.errors import ParameterError
+from stam_core.explain import EXPLAINERS, applies
 from stam_core.explain.baselines import baseline
-from stam_core.explain.by_hand import is_framewise
 from stam_core.explain.one_frame import frame_credit, value_with_frame
 from stam_core.metrics.forgetting import forgetting
 from stam_core.types import Target
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # What is asked of the forgetting model; the picture's own contrast goes beside them.
 METHODS = ("temporal-attention", "leave-one-out", "spatial-rollout", "gradient-attention")
+# The same where space and time mix in every layer.
+MEETING_METHODS = ("temporal-attention", "leave-one-out", "rollout", "gradient-attention")
 CONTRAST = "contrast"
 RUNS = ("none", "forget", "black")
 SQUARE = 2  # patches along the black square's side
@@ -39,13 +41,15 @@ PLACES = (1, 4, 8)  # ends of the question's ranges
 def pictures_lie(ask: Ask) -> Iterator[dict[str, Any]]:
     """What was asked for; the forgetting model in parts."""
     run = read_choice(ask.data, "run", RUNS)
-    if not ask.engine.ask(is_framewise, ask.clip):
-        yield {"missing": text.NO_FRAME_HEADS}
+    if not applies(EXPLAINERS["temporal-attention"], ask.engine.info):
+        yield {"missing": text.NO_LIES}
         return
     match run:
         case "forget":
             yield from _forget(ask)
         case "black":
+            if ask.scheme != FACTORISED:
+                raise ParameterError(text.NO_BLACK)
             yield _black_on_black(ask)
         case _:
             yield _attention_and_effect(ask)
@@ -73,6 +77,8 @@ def _attention_and_effect(ask: Ask) -> dict[str, Any]:
             **told, effect=float(effect[most]), best=best + 1, best_effect=float(effect[best])
         ).replace("-", "−"),
     }
+    if ask.scheme != FACTORISED:
+        answer["no_black"] = text.NO_BLACK
     if ask.first:
         n = len(attention)
         ends = [*[place for place in PLACES if place < n], n]
@@ -106,7 +112,8 @@ def _forget_steps(
     subject: Subject, target: Target, frame: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """How many layers there are, and what is told of each step."""
-    steps = forgetting(subject, {name: EXPLAINERS[name]() for name in METHODS}, target)
+    methods = METHODS if subject.scheme == FACTORISED else MEETING_METHODS
+    steps = forgetting(subject, {name: EXPLAINERS[name]() for name in methods}, target)
     first = next(steps)  # from here on the engine's model is not needed
     contrast = _contrast(subject)
     return ((step.count, _step(step, contrast, frame)) for step in chain([first], steps))

@@ -33,7 +33,7 @@ def read_share(data: Mapping[str, Any], name: str, high: float, default: float) 
     value = data.get(name, default)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= value <= high:  # not a number is not in the range either
-        raise ParameterError(f"{name} must be a number from 0 to {high:g}.")
+        raise ParameterError(text.NOT_A_SHARE.format(name=name, high=high))
     return float(value)
 
 
@@ -62,7 +62,7 @@ def read_patch(
     """
     value = data.get(name, list(default))
     if not isinstance(value, list) or len(value) != len(shape):
-        raise ParameterError("A patch is a frame, a row and a column.")
+        raise ParameterError(text.NOT_A_PATCH)
     names = ("frame", "row", "column")
     parts = dict(zip(names, value, strict=True))
     frame, row, column = (

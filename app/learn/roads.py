@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from app.learn import text
-from app.learn.lesson import Ask, packed, rounded
+from app.learn.lesson import FACTORISED, Ask, packed, rounded
 from app.learn.questions import number_quiz, quiz, read_patch
-from stam_core.explain.by_hand import has_frame_heads
 from stam_core.explain.rollout import rollout
 from stam_core.schemes import STEPS, one_patch
+from stam_core.types import Trace
 
 if TYPE_CHECKING:
     from stam_core.record import Subject
 
 
 def two_roads(ask: Ask) -> dict[str, Any]:
-    """Who holds something of the patch after each step, and the shares of STAM's rollout."""
+    """Who holds something of the patch after each step, and the shares of the model's rollout."""
     frames, rows, columns = ask.shape
     patch = read_patch(ask.data, "patch", ask.shape, (frames // 2, rows // 2, columns // 2))
     held = one_patch(patch, ask.shape)
@@ -32,7 +32,7 @@ def two_roads(ask: Ask) -> dict[str, Any]:
         roads[scheme] = road
     answer: dict[str, Any] = {"patch": list(patch), "roads": roads}
     if ask.first:
-        answer |= _shares(ask)
+        answer |= _shares(ask) if ask.scheme == FACTORISED else _joined_shares(ask)
         answer["layers"] = ask.engine.info.config.depth
         answer["time_layers"] = getattr(ask.engine.info.config, "time_depth", 0)
         answer["width"] = ask.engine.info.config.width
@@ -41,21 +41,30 @@ def two_roads(ask: Ask) -> dict[str, Any]:
 
 def _shares(ask: Ask) -> dict[str, Any]:
     """Rollout of space [T,N+1] and of time [T+1], CLS first; and the chapter's question."""
-    found = ask.engine.ask(_rollouts, ask.clip)
-    if found is None:
-        return {"shares": None, "no_shares": text.NO_SHARES, "quiz": _holders_quiz(ask)}
-    space, time = found
+    space, time = ask.engine.ask(_rollouts, ask.clip)
     return {
         "shares": {"space": rounded(space.numpy(), 5), "time": rounded(time.numpy(), 5)},
         "quiz": _product_quiz(space, time),
     }
 
 
-def _rollouts(subject: Subject) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """None where the model has no temporal stage over frames."""
-    if not has_frame_heads(subject.model):
-        return None
+def _joined_shares(ask: Ask) -> dict[str, Any]:
+    """Rollout over all patches at once [T,N], where it is no product; and the question."""
+    found = ask.engine.explain(ask.clip, method="rollout")
+    assert found.patches is not None  # it scores both
+    return {
+        "shares": {
+            "clip": rounded(found.patches.reshape(len(found.patches), -1), 6),
+            "cls": round(found.unattributed or 0.0, 6),
+        },
+        "no_product": text.NO_PRODUCT[ask.scheme],
+        "quiz": _holders_quiz(ask),
+    }
+
+
+def _rollouts(subject: Subject) -> tuple[torch.Tensor, torch.Tensor]:
     trace = subject.trace("mean")
+    assert isinstance(trace, Trace)  # what factorised models leave
     assert trace.space_maps is not None  # "mean" keeps maps
     space = rollout(trace.space_maps, cls_only=True)
     return space, rollout(trace.time_maps.mean(dim=1), cls_only=True)

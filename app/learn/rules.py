@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,16 @@ from app import payload
 from app.learn import text
 from app.learn.lesson import FACTORISED, Ask, levels, packed
 from app.learn.questions import number_quiz, quiz, read_patch, read_whole
+from stam_core.cost_records import model_sizes
 from stam_core.costs import SCHEMES, Sizes, cost
 from stam_core.explain.patch_tokens import patch_tokens
-from stam_core.schemes import STEPS, layers_to_meet, looks_directly, neighbours
+from stam_core.schemes import (
+    STEPS,
+    layers_to_meet,
+    looks_directly,
+    neighbours,
+    reach_by_axis,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,11 +131,19 @@ def who_may_look(ask: Ask) -> dict[str, Any]:
             "steps": [{"name": step.step, "mask": packed(step.mask)} for step in seen],
             "keys": sum(step.keys for step in counted),
             "meet": layers_to_meet(scheme, a, b, shape, at_most=layers),
+            "never": scheme in EACH_FRAME and a[0] != b[0],  # whatever the number of layers
             "direct": looks_directly(scheme, a, b, shape),
         }
     answer: dict[str, Any] = {"a": list(a), "b": list(b), "schemes": found, "layers": layers}
     if ask.first:
-        answer |= {"own": ask.scheme, "quiz": _meeting_quiz(ask, layers)}
+        answer |= {
+            "own": ask.scheme,
+            "reach": {
+                scheme: [[packed(mask) for mask in axes] for axes in reach_by_axis(scheme, shape)]
+                for scheme in STEPS
+            },
+            "quiz": _meeting_quiz(ask, layers),
+        }
     return answer
 
 
@@ -144,80 +160,79 @@ def _meeting_quiz(ask: Ask, layers: int) -> dict[str, Any]:
 
 # --- 6: what it costs ---
 
-LIMITS = {
-    "frames": (2, 128),
-    "side": (64, 448),
-    "patch": (8, 32),
-    "width": (192, 1280),
-    "depth": (1, 32),
+LIMITS = {  # lowest and highest of each slider, and its step
+    "frames": (2, 128, 2),
+    "side": (64, 448, 1),  # the page steps by whole patches
+    "width": (192, 1280, 64),
+    "depth": (1, 32, 1),
 }
-SIDE_STEP = 32  # pixels: a multiple of every patch offered
+PATCHES = (8, 16, 32)  # pixels: those in use, each dividing 224
 HEAD_WIDTH = 64  # channels of a head, as in every ViT
 CURVE_FRAMES = (2, 4, 8, 16, 32, 64, 128)
 
 
 def what_it_costs(ask: Ask) -> dict[str, Any]:
     """Pairs, multiply-accumulates, parameters and memory of every scheme, and their curves."""
-    own = _sizes_of(ask)
+    own = model_sizes(ask.engine.info)
     sizes = _read_sizes(ask, own)
     answer: dict[str, Any] = {
-        "sizes": {name: getattr(sizes, name) for name in LIMITS},
+        "sizes": _shown(sizes),
+        "time": _time_stage(sizes, ask),
         "rows": [
             {"scheme": name, "title": scheme.title, "source": scheme.source, **_row(name, sizes)}
             for name, scheme in SCHEMES.items()
         ],
         "curves": {
-            name: [_point(cost(name, _with_frames(sizes, frames))) for frames in CURVE_FRAMES]
+            name: [_point(cost(name, replace(sizes, frames=n))) for n in CURVE_FRAMES]
             for name in SCHEMES
         },
     }
     if ask.first:
-        limits = {name: list(bounds) for name, bounds in _limits(own).items()}
         answer |= {
-            "limits": limits,
-            "own": {name: getattr(own, name) for name in LIMITS},
+            "limits": _limits(own),
+            "patches": sorted({*PATCHES, own.patch}),
+            "own": _shown(own),
             "curve_frames": list(CURVE_FRAMES),
             "quiz": _cost_quiz(own),
         }
     return answer
 
 
-def _sizes_of(ask: Ask) -> Sizes:
-    info = ask.engine.info
-    return Sizes(
-        frames=info.num_frames,
-        side=info.preprocessing.side,
-        patch=info.config.patch_size,
-        width=info.config.width,
-        depth=info.config.depth,
-        heads=info.config.heads,
-        classes=len(info.labels),
-    )
-
-
 def _read_sizes(ask: Ask, own: Sizes) -> Sizes:
     begin = Sizes()  # ViT-B/16, of whose figures the text speaks
     values = {
         name: read_whole(ask.data, name, low, high, getattr(begin, name))
-        for name, (low, high) in _limits(own).items()
+        for name, (low, high, _) in _limits(own).items()
     }
-    heads = own.heads if values["width"] == own.width else max(1, values["width"] // HEAD_WIDTH)
-    return Sizes(**values, heads=heads, classes=own.classes)
+    patches = (*PATCHES, own.patch)
+    values["patch"] = read_whole(ask.data, "patch", min(patches), max(patches), begin.patch)
+    # At the width of the model in use the rest is its own too: heads, feed-forward, time.
+    width = values["width"]
+    rest = own if width == own.width else Sizes(heads=max(1, width // HEAD_WIDTH))
+    return replace(rest, **values, classes=own.classes)
 
 
-def _limits(own: Sizes) -> dict[str, tuple[int, int]]:
-    """The sliders' ends; the model in use may be smaller or larger than all they offer."""
-    return {
-        name: (min(low, getattr(own, name)), max(high, getattr(own, name)))
-        for name, (low, high) in LIMITS.items()
-    }
+def _time_stage(sizes: Sizes, ask: Ask) -> str:
+    """Of which temporal stage the row of STAM speaks."""
+    own = ask.scheme == FACTORISED and sizes.width == ask.engine.info.config.width
+    return text.SIX_TIME.format(
+        depth=sizes.time_depth, hidden=f"{sizes.time_hidden:,}", whose=text.SIX_WHOSE[own]
+    )
 
 
-def _with_frames(sizes: Sizes, frames: int) -> Sizes:
-    return Sizes(
-        frames, sizes.side, sizes.patch, sizes.width, sizes.depth, sizes.heads,
-        classes=sizes.classes,
-    )  # fmt: skip
+def _shown(sizes: Sizes) -> dict[str, int]:
+    return {name: getattr(sizes, name) for name in (*LIMITS, "patch")}
+
+
+def _limits(own: Sizes) -> dict[str, tuple[int, int, int]]:
+    """The sliders' ends and steps; the model in use may be smaller or larger than all offered."""
+    found = {}
+    for name, (low, high, step) in LIMITS.items():
+        value = getattr(own, name)
+        first = min(low, value)
+        # A size between two steps can be had by single steps.
+        found[name] = (first, max(high, value), step if (value - first) % step == 0 else 1)
+    return found
 
 
 def _row(scheme: str, sizes: Sizes) -> dict[str, float]:
@@ -245,5 +260,10 @@ def _cost_quiz(own: Sizes) -> dict[str, Any]:
         text.SIX_PROMPT.format(pairs=pairs),
         shown,
         text.SIX_CHOICE.format(value=work),
-        text.SIX_WHY.format(joint=told[0], stam=told[1]),
+        text.SIX_WHY.format(
+            joint=told[0],
+            stam=told[1],
+            joint_share=100 * joint.attention / joint.layers,
+            stam_share=100 * stam.attention / stam.layers,
+        ),
     )

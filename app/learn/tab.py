@@ -98,8 +98,8 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
         yield from show(backstage.analyst.learn.fall_back(visit, learn))
 
     def ask(visit: Visit, learn: Learn, event: gr.EventData) -> Changes:
-        view = next(backstage.analyst.learn.answer(visit, learn, event_data(event)))
-        return tab.updates(view)
+        views = backstage.analyst.learn.answer(visit, learn, event_data(event), at_once=True)
+        return tab.updates(next(views))
 
     def attempt(visit: Visit, learn: Learn, event: gr.EventData) -> Iterator[Changes]:
         for view in backstage.analyst.learn.answer(visit, learn, event_data(event)):
@@ -112,4 +112,5 @@ def _wire(tab: LearnTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) 
         event(guarded(open_tab), both, shown, **MODEL_QUEUE)
     figure.example(guarded(fall_back), both, shown, **MODEL_QUEUE)
     figure.ask(guarded_answer(ask), both, tab.figure, **AT_ONCE)
+    figure.reckon(guarded(attempt), both, shown, **MODEL_QUEUE)
     figure.attempt(guarded(attempt), both, shown, **TRIAL_QUEUE)

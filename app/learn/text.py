@@ -35,11 +35,14 @@ CHAPTERS = (
    between them is lost to it. The marks on the line show which ones; choose a frame.
 2. **A frame is cut into patches.** The middle of the frame becomes a square of $S \times S$ pixels,
    and the square becomes $N = h \cdot w$ patches. Click one.
-3. **A patch becomes a row of numbers.** Its pixels $x_p$ pass through learned weights $E$, and a
-   position $e_p$ says where it was: $$z_p = E\,x_p + e_p \in \mathbb{R}^{D}$$ The stripes are the
-   model's own $E\,x_p$ of that patch: blue below zero, orange above.
-4. **A class token joins.** Each frame gets one more row, CLS, in which the answer is gathered.
-   So $N+1$ tokens stand for a frame. Follow the shapes from the file to the answer.
+3. **A patch becomes a row of numbers.** Learned weights $E$ turn the picture $x$ into $D$ numbers
+   for each patch $p$, and a position $e_p$ says where it was:
+   $$z_p = E(x)_p + e_p \in \mathbb{R}^{D}$$ In the published models $E$ is one matrix that sees the
+   patch alone; small ones let a few convolutions look first. The stripes are the model's own
+   $E(x)_p$ of that patch: blue below zero, orange above.
+4. **A class token joins.** One row more, CLS, gathers the answer. In STAM every frame has one, so
+   $N+1$ tokens stand for a frame; in divided and joint attention the clip has one, $TN+1$ tokens in
+   all. Follow the shapes from the file to the answer.
 """,
         ("timeline", "patches", "embedding", "shapes"),
     ),
@@ -52,12 +55,14 @@ CHAPTERS = (
    $$\sum_j \mathrm{softmax}_j\!\left(\frac{q \cdot k_j}{\sqrt{d}}\right) v_j$$
    Click a patch: it is A, the one that looks.
 2. **The scheme says which keys there are.** Choose one; what A may look at lights up on your own
-   frames. Two colours are two steps of one layer.
+   frames. Each colour is one step: the steps of one layer, or, for windows, those of two layers
+   that take turns.
 3. **Fewer keys cost less.** Joint attention has $TN+1$ keys for each query, divided attention
    $T+N+1$, STAM $N+1$. Read the column for the patch you chose.
 4. **Can two patches meet?** Place B in another frame. The last column says after how many layers A
-   can hold something of B. In STAM, and in attention in space alone, the answer is *never*: in STAM
-   only what sums up their frames meets, in a second transformer over time.
+   can hold something of B. In STAM, and in attention in space alone, the answer is *never*, however
+   many layers there are: in STAM only what sums up their frames meets, in a second transformer over
+   time. Elsewhere it is a matter of layers, of which a small model may have too few.
 """,
         ("picker", "schemes", "counts", "meet"),
     ),
@@ -117,11 +122,15 @@ CHAPTERS = (
 2. **Work is more than pairs.** In a layer of width $D$, $n$ tokens cost
    $$\underbrace{12\,nD^2}_{\text{linear layers}} +
    \underbrace{2\,\text{pairs}\cdot D}_{\text{attention}}$$
-   multiply-accumulates. The orange part of a bar is attention.
-3. **Short clips are ruled by the linear layers.** At 16 frames of 224 pixels joint attention needs
-   448 G, divided 390 G and STAM 280 G: only 1.6 times apart, with 16 times the pairs.
-4. **Long clips are ruled by attention.** At 64 frames it is 3966, 1572 and 1119 G. On the curves
-   both axes grow by factors: a line twice as steep is a square.
+   multiply-accumulates. Divided attention looks twice in a layer, for $5\,nD^2$ more. The orange
+   part of a bar is attention.
+3. **A wide model on a short clip is ruled by its linear layers.** With ViT-B at 16 frames of 224
+   pixels joint attention needs 448 G, divided 390 G and STAM 280 G: only 1.6 times apart, with 16
+   times the pairs. The narrower the model, the more attention weighs.
+4. **Long clips part them.** At 64 frames it is 3966, 1572 and 1119 G. Nearly three quarters of
+   joint attention's work are pairs by then; divided attention and STAM need four times what they
+   did, as their linear layers do. On the curves both axes grow by factors: a line twice as steep is
+   a square.
 """,
         ("sliders", "rows", "rows", "curves"),
     ),
@@ -130,14 +139,16 @@ CHAPTERS = (
         "Does order matter?",
         r"""
 1. **Guess first.** Will the answer survive if the frames are shuffled? Say what you think, then
-   see. Frame embeddings do not depend on each other, so the new answer is exact and quick.
-2. **Try other orders.** Backwards, shuffled again, or one frame in all places. *Sit down* and
-   *stand up* are made of the same frames; *waving* is not.
+   see. What you get is the model's own answer to the clip in its new order.
+2. **Try other orders.** Backwards, shuffled again, or one frame in all places. *Sit down* played
+   backwards is *stand up*; waving played backwards is still waving.
 3. **Which frame is the key?** Click the frame that you think decides. Then reveal what attention,
    leaving one frame out, and Shapley values say:
-   $$\phi_t = \mathrm{mean}_S\,[\,v(S \cup t) - v(S)\,]$$
-4. **Looking is not deciding.** Where attention and effect disagree, believe the effect: it was
-   measured by taking the frame away.
+   $$\phi_t = \mathrm{mean}_{\pi}\,[\,v(\pi_{<t} \cup t) - v(\pi_{<t})\,]$$ where the mean is over
+   orders $\pi$ in which the frames come in, $\pi_{<t}$ being those before $t$.
+4. **Looking is not deciding.** Where attention and effect disagree, the effect says more: it was
+   measured by taking the frame away. Not blindly, though: a clip with a frame missing is unlike
+   those that the model has learned from.
 """,
         ("guess", "guess", "key", "effects"),
     ),
@@ -180,6 +191,72 @@ NAV_WORDS: dict[str, Any] = {
     ],
 }
 
+# What is different in the model in use, by chapter and scheme; shown above the figure.
+ABOUT: dict[int, dict[str, str]] = {
+    1: {
+        "factorised": "In the model in use every frame has a CLS of its own.",
+        "divided": (
+            "In the model in use the clip has one CLS; each layer copies it into every frame and "
+            "takes the mean of the copies. Patches get a position in time beside that in space."
+        ),
+        "joint": (
+            "In the model in use the clip has one CLS. Patches get a position in time beside that "
+            "in space."
+        ),
+        "space": (
+            "In the model in use every frame has a CLS of its own, and their mean goes to the "
+            "classifier."
+        ),
+    },
+    5: {
+        "factorised": "In the model in use space and time have a product each.",
+        "divided": (
+            "In the model in use space and time take turns in every layer, so there is one product "
+            "over all patches. The matrices show it between frames: the mean of a frame's patches "
+            "that ask, the sum of those that are asked."
+        ),
+        "joint": (
+            "In the model in use patches of all frames look at each other, so there is one product "
+            "over all of them. The matrices show it between frames: the mean of a frame's patches "
+            "that ask, the sum of those that are asked."
+        ),
+    },
+    7: {
+        "factorised": (
+            "The model in use embeds frames one by one, so for another order only its temporal "
+            "stage runs again: exact, and quick."
+        ),
+        "divided": (
+            "In the model in use frames meet in every layer, so each other order is a whole pass: "
+            "exact, but slower. Shapley values, which need hundreds, are left out here."
+        ),
+        "joint": (
+            "In the model in use frames meet in every layer, so each other order is a whole pass: "
+            "exact, but slower. Shapley values, which need hundreds, are left out here."
+        ),
+        "space": (
+            "The model in use takes the mean over its frames: no order can change its answer."
+        ),
+    },
+    8: {
+        "divided": (
+            "In the model in use attention to a frame is what patches of all frames give it: CLS "
+            "takes no part in time."
+        ),
+        "joint": (
+            "In the model in use attention to a frame is what CLS gives to all of its patches."
+        ),
+    },
+}
+# The same of a model that begins with convolutions.
+ABOUT_STEM = {
+    1: "Its embedding begins with convolutions, so a patch has seen some pixels around it too.",
+    6: (
+        "The convolutions with which the model in use begins are not counted: every row embeds its "
+        "patches with one matrix."
+    ),
+}
+
 FIGURE_WORDS: dict[str, Any] = {
     "waiting": "The clip is being read…",
     "computing": "Computing…",
@@ -218,6 +295,7 @@ FIGURE_WORDS: dict[str, Any] = {
         "meet": "A can hold something of B after",
         "direct": "directly",
         "indirect": "in two steps or more",
+        "not_within": "not within {layers}",
         "own": "the model in use",
         "cls_note": "and CLS",
         "status": "A in frame {frame}, row {row}, column {column}; {scheme}: {keys} keys.",
@@ -233,6 +311,7 @@ FIGURE_WORDS: dict[str, Any] = {
         "total": "q · k = {total}, times 1/√{width} = {score}, e to that = {exponent}",
         "share": "softmax: {exponent} of {sum} = {share}",
         "numbers": "The first {shown} of {width} numbers",
+        "all_numbers": "All {width} numbers",
         "q": "q of {name}",
         "k": "k of {name}",
         "row": "What {name} takes from whom",
@@ -265,6 +344,9 @@ FIGURE_WORDS: dict[str, Any] = {
             "{inside} × {of} = {product} of the clip."
         ),
         "kept": "{frame_cls} of the frame and {clip_cls} of the clip stay on class tokens.",
+        "joined": (
+            "By the model's own rollout the patch has {share} of the clip; {cls} stays on CLS."
+        ),
     },
     "five": {
         "label": "Rollout, layer by layer",
@@ -310,7 +392,7 @@ FIGURE_WORDS: dict[str, Any] = {
         "chosen": "Your frame: {frame}",
         "reveal": "Reveal",
         "rows": {
-            "temporal-attention": "Attention of the last temporal layer",
+            "temporal-attention": "Attention to each frame, last layer",
             "leave-one-out": "Leave one frame out",
             "shapley": "Shapley values (sampled)",
         },
@@ -349,9 +431,10 @@ FIGURE_WORDS: dict[str, Any] = {
         "layers": "Layers shuffled",
         "alike": "left as it was, right now: ρ = {likeness}",
         "methods": {
-            "temporal-attention": "Temporal attention, by frame",
+            "temporal-attention": "Attention to each frame",
             "leave-one-out": "Leave one frame out, by frame",
             "spatial-rollout": "Spatial rollout",
+            "rollout": "Rollout through space and time",
             "gradient-attention": "Gradient-weighted attention",
             "contrast": "Contrast of the picture, no model",
         },
@@ -359,7 +442,7 @@ FIGURE_WORDS: dict[str, Any] = {
             "Each frame: to the right how much it is looked at, upwards what leaving it out costs "
             "the class (logit)"
         ),
-        "attention": "attention of the last temporal layer",
+        "attention": "attention to the frame, last layer",
         "square": "Click to place a black square in the middle frame:",
         "black": "Who gets the credit?",
         "changed": "The square changes the logit of “{label}” by {changed}.",
@@ -372,8 +455,11 @@ FIGURE_WORDS: dict[str, Any] = {
 # --- sentences made with numbers ---
 
 OTHER_CLIP = "This figure still shows another clip. Open the tab again."
+NOT_AT_ONCE = "This takes a while, so it waits in a queue. Load the page again and ask once more."
 NO_CHAPTER = "There is no such chapter. Choose one from the row above the text."
 NOT_A_NUMBER = "{name} must be a whole number from {low} to {high}."
+NOT_A_SHARE = "{name} must be a number from 0 to {high:g}."
+NOT_A_PATCH = "A patch is a frame, a row and a column."
 FELL_BACK = "{reason} The lessons show the first example with the built-in model in its place."
 NO_EXAMPLES = "No example clips were found beside the program. Open a clip in “Inspect” first."
 
@@ -409,15 +495,29 @@ SIX_PROMPT = (
     "STAM. How many times as many multiply-accumulates does it need?"
 )
 SIX_CHOICE = "{value:.1f} times"
-SIX_WHY = "{joint} against {stam}: most of either is linear layers, which both need alike."
+SIX_WHY = (
+    "{joint} against {stam}. Attention is {joint_share:.0f} % of joint attention's work and "
+    "{stam_share:.0f} % of STAM's; the rest are linear layers, of which they need about as much."
+)
+SIX_TIME = "STAM is counted with {depth} temporal layers and a feed-forward of {hidden}, {whose}."
+SIX_WHOSE = {True: "those of the model in use", False: "as published"}
 
 NO_FRAME_HEADS = (
-    "This model has no temporal stage of one token a frame, whose heads could be shown. The "
-    "built-in STAM has one."
+    "In this model patches look at patches: no token stands for a whole frame, so there is no map "
+    "between frames to work out by hand. The built-in STAM has one."
 )
 NO_ROLLOUT = (
-    "This model does not keep space and time apart, so this figure cannot multiply its maps. The "
-    "built-in STAM does."
+    "In this model frames never meet, so there is no map between them to multiply. The built-in "
+    "STAM has one."
+)
+NO_LIES = (
+    "This figure sets a model's attention to frames against their effect, and in the model in use "
+    "nothing attends to frames: it takes the mean over them. The built-in STAM has such attention."
+)
+NO_BLACK = (
+    "Black on black is not shown with the model in use: integrated gradients need dozens of "
+    "pictures on the way from black, and each is a pass of the whole clip where frames meet in "
+    "every layer. The built-in STAM embeds the one frame alone."
 )
 ONE_FRAME = (
     "This clip is one picture, repeated: in whatever order, nothing changes. Take a clip with "
@@ -432,8 +532,9 @@ THREE_WHY = "Frame {frame} with {share:.1f} %; the next one has {second:.1f} %."
 
 FIVE_PROMPT = (
     "With mean fusion, a residual share of 0.5 and nothing discarded: over about how many frames "
-    "is CLS spread after all temporal layers?"
+    "is CLS spread after {layers}?"
 )
+FIVE_LAYERS = {True: "all temporal layers", False: "all layers"}  # whether they are of time alone
 FIVE_WHY = "About {answer} of {n}; the last layer's map alone is spread over {alone:.1f}."
 
 SEVEN_PROMPT = "Of {count} random orders of this clip's frames, how many still give “{label}”?"
@@ -443,10 +544,17 @@ SEVEN_BACK_PROMPT = "With the frames backwards, is the answer still “{label}�
 SEVEN_BACK_CHOICES = ("yes, it stays", "no, it changes")
 SEVEN_BACK_WHY = "Backwards it is “{label}”, {share:.0f} %."
 
-NO_SHARES = (
-    "The model in use does not keep space and time apart, so its shares do not multiply. Choose a "
-    "STAM to see them."
-)
+NO_PRODUCT = {
+    "divided": (
+        "It is no product of a share in space and one in time, because the two alternate in every "
+        "layer; in a STAM it is."
+    ),
+    "joint": (
+        "It is no product of a share in space and one in time, because one attention looks at "
+        "both; in a STAM it is."
+    ),
+    "space": "Frames never meet in it, and each has an equal share of the clip.",
+}
 FOUR_PROMPT = (
     "The brightest patch of frame {frame} has {inside:.2f} % of its frame's rollout, and the frame "
     "has {of_clip:.2f} % of the clip's. What share of the clip has the patch?"

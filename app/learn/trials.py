@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from app.learn import text
 from app.learn.lesson import Ask, rounded
 from app.learn.questions import quiz, read_choice, read_whole
-from stam_core.errors import StamError
+from stam_core.explain import EXPLAINERS, applies
 from stam_core.explain.by_hand import is_framewise
 from stam_core.explain.game import FrameGame
 from stam_core.metrics.agreement import compare
@@ -31,20 +32,34 @@ LONGEST_SEED = 10_000
 # --- 7: does order matter? ---
 
 
-def does_order_matter(ask: Ask) -> dict[str, Any]:
-    """The answer to the clip in another order, and which frames carry it."""
+def does_order_matter(ask: Ask) -> dict[str, Any] | Iterator[dict[str, Any]]:
+    """The answer to the clip in another order, and which frames carry it.
+
+    In parts where the model takes the clip whole: each other choice of frames is a pass of its
+    own, and between two parts the visitor may leave.
+    """
     if len(set(ask.clip.frame_indices.tolist())) < 2:
         return {"missing": text.ONE_FRAME}
+    quick = ask.engine.ask(is_framewise, ask.clip)
+    parts = _parts(ask, quick=quick)
+    if not quick:
+        return parts
+    *_, last = parts
+    return last
+
+
+def _parts(ask: Ask, *, quick: bool) -> Iterator[dict[str, Any]]:
+    """Each with all that is known so far."""
     order = read_choice(ask.data, "order", ORDERS)
     seed = read_whole(ask.data, "seed", 0, LONGEST_SEED, 0)
     frame = read_whole(ask.data, "frame", 0, ask.clip.num_frames - 1, 0)
-    quick = ask.engine.ask(is_framewise, ask.clip)
     before = ask.engine.predict(ask.clip)
     best = int(before.logits.argmax())
     answer: dict[str, Any] = {
         "label": before.labels[best],
         "was": float(before.probabilities[best]),
     }
+    yield answer | {"partial": True}
     if order != "none":
         frames = _frames(order, ask.clip.num_frames, seed, frame)
         after = ask.engine.edit(ask.clip, frames=frames, positions="close")
@@ -58,10 +73,14 @@ def does_order_matter(ask: Ask) -> dict[str, Any]:
             "same": now == best,
         }
     if ask.data.get("reveal") is True:
-        answer["effects"] = _effects(ask.engine, ask.clip, quick=quick)
+        for effects in _effects(ask.engine, ask.clip, quick=quick):
+            if effects is None:
+                yield answer | {"partial": True}
+            else:
+                answer["effects"] = effects
     if ask.first:
         answer["quiz"] = _order_quiz(ask, best, quick=quick)
-    return answer
+    yield answer
 
 
 def _frames(order: str, n: int, seed: int, frame: int) -> list[int]:
@@ -75,8 +94,8 @@ def _frames(order: str, n: int, seed: int, frame: int) -> list[int]:
             return [frame] * n
 
 
-def _effects(engine: Engine, clip: Clip, *, quick: bool) -> dict[str, Any]:
-    """Attention, and what leaving frames out says; and whether they agree.
+def _effects(engine: Engine, clip: Clip, *, quick: bool) -> Iterator[dict[str, Any] | None]:
+    """Attention, and what leaving frames out says; and whether they agree. None: not yet.
 
     `quick`: another choice of frames is cheap, so that Shapley values can be had too.
     """
@@ -85,11 +104,12 @@ def _effects(engine: Engine, clip: Clip, *, quick: bool) -> dict[str, Any]:
         asked["shapley"] = {"subsets": "sampled", "pairs": SHAPLEY_PAIRS}
     rows: dict[str, NDArray[np.float32]] = {}
     for name, settings in asked.items():
-        try:
-            frames = engine.explain(clip, method=name, **settings).frames
-        except StamError:  # not every model attends in time
+        if not applies(EXPLAINERS[name], engine.info):  # not every model attends in time
             continue
-        assert frames is not None  # all of them score frames
+        for explanation in engine.stream(clip, method=name, **settings):
+            frames = explanation.frames
+            yield None
+        assert frames is not None  # all of them score frames, at last
         rows[name] = frames
     best = "shapley" if quick else "leave-one-out"
     title = text.FIGURE_WORDS["seven"]["rows"][best]
@@ -97,7 +117,7 @@ def _effects(engine: Engine, clip: Clip, *, quick: bool) -> dict[str, Any]:
     if "temporal-attention" in rows:
         names = ("attention", title)
         sentence = compare(rows["temporal-attention"], rows[best], names=names).sentence
-    return {
+    yield {
         "rows": {name: rounded(frames, 5) for name, frames in rows.items()},
         "key": {name: int(frames.argmax()) for name, frames in rows.items()},
         "best": best,

@@ -47,18 +47,45 @@ def divided_row(
     Returns:
         [1+T*N]; sums to 1.
     """
+    cls = space.new_zeros(1, 1 + space.shape[1] * (space.shape[-1] - 1))
+    cls[0, 0] = 1.0
+    counted = slice(start_layer - 1, None)
+    return divided_rows(
+        cls, space[counted], time[counted], residual=residual, discard_ratio=discard_ratio
+    )[0]
+
+
+def divided_rows(
+    rows: torch.Tensor,
+    space: torch.Tensor,
+    time: torch.Tensor,
+    *,
+    residual: float,
+    discard_ratio: float,
+) -> torch.Tensor:
+    """Rows times the rollout of divided attention; see `divided_row`, whose row is that of CLS.
+
+    Args:
+        rows: [n,1+T*N] shares with which to begin after the last layer.
+        space: [L,T,N+1,N+1].
+        time: [L,N,T,T].
+        residual: As there.
+        discard_ratio: As there.
+
+    Returns:
+        [n,1+T*N]; each row sums to what it summed to.
+    """
     n_frames = space.shape[1]
-    cls = space.new_ones(())
-    patches = space.new_zeros(n_frames, space.shape[-1] - 1)  # [T,N]
-    layers = zip(space[start_layer - 1 :].flip(0), time[start_layer - 1 :].flip(0), strict=True)
-    for within, between in layers:  # from the last layer down: R <- R S T
+    cls, patches = rows[:, 0], rearrange(rows[:, 1:], "n (t p) -> n t p", t=n_frames)
+    for within, between in zip(space.flip(0), time.flip(0), strict=True):  # R <- R S T
         within = mix_residual(discard_lowest(within, discard_ratio), residual)
         between = mix_residual(_discard_frames(between, discard_ratio), residual)
-        shares = (cls / n_frames).expand(n_frames, 1)  # CLS averages its copies in the frames
-        rows = torch.cat([shares, patches], dim=1)[:, None] @ within  # [T,1,N+1]
-        cls = rows[:, 0, 0].sum()
-        patches = torch.einsum("tq,qts->sq", rows[:, 0, 1:], between)
-    return torch.cat([cls[None], patches.flatten()])
+        # CLS averages its copies in the frames.
+        shares = (cls / n_frames)[:, None, None].expand(-1, n_frames, 1)
+        passed = torch.einsum("ntk,tkm->ntm", torch.cat([shares, patches], dim=2), within)
+        cls = passed[..., 0].sum(dim=1)
+        patches = torch.einsum("ntq,qts->nsq", passed[..., 1:], between)
+    return torch.cat([cls[:, None], patches.flatten(1)], dim=1)
 
 
 def divided_relevance(

@@ -67,10 +67,22 @@ def rollout(
     """
     n = maps.shape[-1]
     rows = torch.eye(n, dtype=maps.dtype, device=maps.device)[: 1 if cls_only else n]
-    rolled = rows.expand(*maps.shape[1:-2], -1, n)  # [...,1 or n,n]
-    for layer_maps in maps[start_layer - 1 :].flip(0):  # from the last layer down: R <- R A
-        rolled = rolled @ mix_residual(discard_lowest(layer_maps, discard_ratio), residual)
+    rolled = rollout_rows(
+        rows.expand(*maps.shape[1:-2], -1, n),  # [...,1 or n,n]
+        maps[start_layer - 1 :],
+        residual=residual,
+        discard_ratio=discard_ratio,
+    )
     return rolled[..., 0, :] if cls_only else rolled
+
+
+def rollout_rows(
+    rows: torch.Tensor, maps: torch.Tensor, *, residual: float, discard_ratio: float
+) -> torch.Tensor:
+    """Rows [...,m,n] times the rollout of maps [L,...,n,n], whose product is never formed."""
+    for layer_maps in maps.flip(0):  # from the last layer down: R <- R A
+        rows = rows @ mix_residual(discard_lowest(layer_maps, discard_ratio), residual)
+    return rows
 
 
 def cls_row(maps: torch.Tensor, choices: RolloutChoices, start_layer: int) -> torch.Tensor:

@@ -22,8 +22,9 @@ class LessonFigure(PageComponent):
 
     Properties: `clip` is made by `app.learn.desk`, `lesson1` to `lesson8` by the lessons, `words`
     the texts. Events: "ask" `{"key", "chapter", "serial", "first", ...}` with what the chapter's
-    lesson reads, "attempt" the same for what takes seconds, "example" for the first example in
-    place of the visitor's clip.
+    lesson reads, "reckon" the same for what takes a pass of a large model (`clip["queued"]`),
+    "attempt" for what takes seconds, "example" for the first example in place of the visitor's
+    clip.
     """
 
     folder = "learn/"

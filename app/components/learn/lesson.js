@@ -60,6 +60,7 @@ function arrive(number, news) {
   section.querySelector(".empty").hidden = true;
   if (data.missing) section.querySelector(".missing p").textContent = data.missing;
   else {
+    section.querySelector(".about").textContent = data.about || "";
     figures[number].show(data, news);
     quizOf(number, data);
   }
@@ -111,6 +112,7 @@ function buildSections() {
     const empty = make("p", "empty", words.computing);
     const missing = make("div", "missing");
     missing.hidden = body.hidden = true;
+    body.append(make("p", "told about"));
     missing.append(make("p"), action("example", words.example, () => trigger("example", {})));
     section.append(empty, missing, body);
     page.sections[number] = section;

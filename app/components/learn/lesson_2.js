@@ -1,11 +1,18 @@
-// Chapter 2, who may look at whom: A's keys under each scheme, and when A meets B.
+// Chapter 2, who may look at whom: A's keys under each scheme, and when A meets B. A mouse over a patch shows
+// what that one would look at; whoever asked for less motion sees it after the click alone.
 figures[2] = (() => {
   const own = {};
+  const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
   function build(section) {
     const said = words.two;
     own.state = kept.two = kept.two || { scheme: null, placing: "a" };
+    own.data = own.hover = null;
     own.strip = frameStrip({ pick: (frame, row, column) => set(own.state.placing, [frame, row, column]) });
+    own.strip.tiles.forEach(({ canvas }, frame) => {
+      canvas.addEventListener("pointermove", (event) => hover(event, [frame, ...patchUnder(event, canvas)]));
+      canvas.addEventListener("pointerleave", (event) => hover(event, null));
+    });
     own.status = make("p", "status");
     own.status.setAttribute("role", "status");
     own.legend = make("div", "keys");
@@ -56,7 +63,16 @@ figures[2] = (() => {
     return line;
   }
 
+  // Drawn with the screen's next picture, and only where another patch came under the mouse.
+  function hover(event, patch) {
+    const wanted = event.pointerType === "mouse" && own.state.placing === "a" && !CALM.matches ? patch : null;
+    if (!own.data || String(wanted) === String(own.hover)) return;
+    own.hover = wanted;
+    own.drawing = own.drawing || requestAnimationFrame(() => { own.drawing = 0; drawMasks(); });
+  }
+
   function set(name, patch) {
+    own.hover = null;
     const { a, b } = { a: own.data.a, b: own.data.b, [name]: patch };
     own.state.patches = { a, b };
     ask(2, { a, b });
@@ -68,6 +84,7 @@ figures[2] = (() => {
     for (const name of ["a", "b"]) own.fields[name].forEach((made, at) => { made.input.value = data[name][at] + 1; });
     drawTable();
     drawMasks();
+    say();
   }
 
   function drawTable() {
@@ -75,7 +92,7 @@ figures[2] = (() => {
     const rows = Object.entries(schemes).map(([name, scheme]) => {
       const row = make("tr");
       const choice = radio("scheme", name, scheme.title + (name === model ? " (" + words.two.own + ")" : ""),
-        name === own.state.scheme, () => { own.state.scheme = name; drawTable(); drawMasks(); refocus(name); });
+        name === own.state.scheme, () => { own.state.scheme = name; drawTable(); drawMasks(); say(); refocus(name); });
       const head = make("th");
       head.scope = "row";
       head.append(choice);
@@ -98,15 +115,19 @@ figures[2] = (() => {
   }
 
   function meeting(scheme) {
-    if (scheme.meet === null) return words.never;
-    const after = scheme.meet === 1 ? words.layer : fill(words.layers, { count: scheme.meet });
-    return after + ", " + (scheme.direct ? words.two.direct : words.two.indirect);
+    if (scheme.never) return words.never;
+    if (scheme.meet === null) return fill(words.two.not_within, { layers: layers(own.data.layers) });
+    return layers(scheme.meet) + ", " + (scheme.direct ? words.two.direct : words.two.indirect);
+  }
+
+  function layers(count) {
+    return count === 1 ? words.layer : fill(words.layers, { count });
   }
 
   function drawMasks() {
     const scheme = own.data.schemes[own.state.scheme];
     const { count, columns } = grid();
-    const lit = scheme.steps.map((step) => bits(step.mask));
+    const lit = own.hover ? reachOf(own.hover) : scheme.steps.map((step) => bits(step.mask));
     own.strip.tiles.forEach((tile, frame) => {
       const context = drawSeen(tile.canvas, frame, 120);
       for (let patch = 0; patch < count; patch++) {
@@ -121,7 +142,25 @@ figures[2] = (() => {
         const [at, row, column] = own.data[name];
         if (at === frame) frameBox(context, row, column, colour, name.toUpperCase());
       }
+      if (own.hover && own.hover[0] === frame) frameBox(context, own.hover[1], own.hover[2], "#ffffff");
     });
+  }
+
+  // What any patch looks at, by step: where its frame, its row and its column look.
+  function reachOf([frame, row, column]) {
+    const { frames, rows, columns, count } = grid();
+    return own.data.reach[own.state.scheme].map((axes) => {
+      const [inFrame, inRow, inColumn] = axes.map(bits);
+      return (index) => {
+        const patch = index % count;
+        return inFrame(frame * frames + Math.floor(index / count))
+          && inRow(row * rows + Math.floor(patch / columns)) && inColumn(column * columns + patch % columns);
+      };
+    });
+  }
+
+  function say() {
+    const scheme = own.data.schemes[own.state.scheme];
     own.legend.replaceChildren(...scheme.steps.map((step, at) => {
       const entry = make("span", "key");
       const swatch = make("span", "swatch");

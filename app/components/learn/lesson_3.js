@@ -7,6 +7,7 @@ figures[3] = (() => {
     const said = words.three;
     own.state = kept.three = kept.three || { query: 0, key: 1 };
     own.choice = part("choice");
+    own.layer = null; // the menus are those of the clip and model to come
     own.numbers = make("table", "numbers");
     own.numbers.append(make("tbody"));
     own.sum = make("p", "sum");
@@ -80,7 +81,7 @@ figures[3] = (() => {
   }
 
   function drawProducts(query, key) {
-    const { queries, keys, products, scores, weights } = own.data;
+    const { queries, keys, products, scale, weights } = own.data;
     const said = words.three;
     const width = queries[0].length;
     const shown = Math.min(SHOWN, width);
@@ -103,10 +104,11 @@ figures[3] = (() => {
       }));
       return row;
     }));
-    own.note.textContent = fill(said.numbers, { shown, width });
-    const exponent = Math.exp(scores[query][key]).toFixed(3);
-    const sum = scores[query].reduce((total, score) => total + Math.exp(score), 0).toFixed(3);
-    own.sum.textContent = fill(said.total, { total: signed(products[query][key]), width, score: signed(scores[query][key]), exponent });
+    own.note.textContent = fill(shown < width ? said.numbers : said.all_numbers, { shown, width });
+    const scores = products[query].map((product) => product * scale);
+    const exponent = Math.exp(scores[key]).toFixed(3);
+    const sum = scores.reduce((total, score) => total + Math.exp(score), 0).toFixed(3);
+    own.sum.textContent = fill(said.total, { total: signed(products[query][key]), width, score: signed(scores[key]), exponent });
     own.share.textContent = fill(said.share, { exponent, sum, share: percent(weights[query][key]) });
   }
 

@@ -6,6 +6,7 @@ figures[4] = (() => {
 
   function build(section) {
     const said = words.four;
+    stop(); // a journey over the clip before this one
     own.state = kept.four = kept.four || { station: 0, patch: null };
     own.roads = Object.fromEntries(ROADS.map((name) => [name, buildRoad(name)]));
     own.play = action("play", said.play, play);
@@ -39,11 +40,17 @@ figures[4] = (() => {
     });
     const line = make("div", "stations");
     stations.forEach((station, at) => {
-      if (at) line.append(make("span", "arrow", "→"));
+      if (at) line.append(arrow());
       line.append(station.figure);
     });
     box.append(make("h3", "", words.four[name]), line);
     return { box, stations };
+  }
+
+  function arrow() {
+    const made = make("span", "arrow", "→");
+    made.setAttribute("aria-hidden", "true");
+    return made;
   }
 
   function set(patch) {
@@ -134,9 +141,13 @@ figures[4] = (() => {
   }
 
   function drawShares() {
-    const { shares, patch: [frame, row, column], no_shares: missing } = own.data;
-    if (!shares) { own.shares.replaceChildren(make("p", "told", missing)); return; }
+    const { shares, patch: [frame, row, column], no_product: reason } = own.data;
     const place = 1 + row * grid().columns + column;
+    if (shares.clip) { // one rollout over all patches
+      const share = percent2(shares.clip[frame][place - 1]);
+      own.shares.replaceChildren(make("p", "sum", fill(words.four.joined, { share, cls: percent2(shares.cls) })), make("p", "told", reason));
+      return;
+    }
     const inside = shares.space[frame][place];
     const of = shares.time[frame + 1];
     own.shares.replaceChildren(

@@ -89,7 +89,7 @@ figures[5] = (() => {
     if (time) drawFrames(row);
     else drawPatches(row);
     const { product, kept: stays } = data.spread[layer - 1];
-    own.told.textContent = fill(said.told, { layer, product: product.toFixed(1), all: data.size - 1 });
+    own.told.textContent = fill(said.told, { layer, product: product.toFixed(1), all: row.length - 1 });
     own.kept.textContent = fill(said.kept, { share: percent(stays) });
     drawBars();
   }
@@ -114,8 +114,8 @@ figures[5] = (() => {
   }
 
   function drawBars() {
-    const { spread, size } = own.data;
-    const all = size - 1;
+    const { spread, rows } = own.data;
+    const all = rows[0].length - 1;
     const y = (value) => 164 - 150 * value / all;
     const wide = 570 / spread.length;
     own.bars.replaceChildren();

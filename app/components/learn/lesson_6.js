@@ -2,7 +2,6 @@
 figures[6] = (() => {
   const own = {};
   const SIZES = ["frames", "side", "patch", "width", "depth"];
-  const STEPS = { frames: 2, side: 32, patch: 8, width: 64, depth: 1 };
   const PUBLISHED = { frames: 16, side: 224, patch: 16, width: 768, depth: 12 };
   const DASHES = ["", "7 4", "2 3", "9 3 2 3", "", "7 4", "2 3", "9 3 2 3"];
   const LINES = ["#64748b", "#dc2626", "#2563eb", "#9333ea", "#d97706", "#059669", "#0891b2", "#be185d"];
@@ -11,6 +10,7 @@ figures[6] = (() => {
     own.section = section;
     own.measure = kept.measure || "macs";
     own.controls = part("sliders");
+    own.sliders = null; // their ends are those of the model to come
     own.rows = make("table", "costs");
     own.curve = svg("svg", { viewBox: "0 0 640 300", class: "chart", role: "img" });
     own.show = select("measure", [["macs", words.six.macs], ["pairs", words.six.pairs]], (value) => {
@@ -29,8 +29,12 @@ figures[6] = (() => {
     own.rows.tHead.append(head);
     own.keys = make("p", "told");
     const wide = make("div", "wide");
+    wide.tabIndex = 0; // so that the keyboard can move it sideways
+    wide.setAttribute("role", "group");
+    wide.setAttribute("aria-label", said.label);
     wide.append(own.rows);
-    section.append(own.controls, part("rows", wide, keysOfBars(), make("p", "told", said.windows_note)),
+    own.time = make("p", "told");
+    section.append(own.controls, part("rows", wide, keysOfBars(), own.time, make("p", "told", said.windows_note)),
       part("curves", field(said.show, own.show), make("p", "told", said.curve), own.curve));
   }
 
@@ -48,21 +52,40 @@ figures[6] = (() => {
     own.sliders = {};
     own.controls.replaceChildren();
     for (const name of SIZES) {
-      const [low, high] = data.limits[name];
-      const made = slider(name, words.six[name], { min: low, max: high, step: STEPS[name], value: data.sizes[name] }, wish);
+      const made = name === "patch" ? patchMenu(data) : sizeSlider(name, data);
       own.sliders[name] = made;
       own.controls.append(made.label);
     }
+    fitSide();
     const buttons = make("div", "fields");
     buttons.append(action("own", words.six.reset, () => go(own.data.own)),
       action("published", words.six.published, () => go(PUBLISHED)));
     own.controls.append(buttons);
   }
 
+  function sizeSlider(name, data) {
+    const [min, max, step] = data.limits[name];
+    return slider(name, words.six[name], { min, max, step, value: data.sizes[name] }, wish);
+  }
+
+  // Few sizes of patches make sense, and each must divide the side.
+  function patchMenu(data) {
+    const input = select("patch", data.patches.map((patch) => [patch, String(patch)]), () => { fitSide(); wish(); });
+    input.value = data.sizes.patch;
+    return { input, label: field(words.six.patch, input), set(value) { input.value = value; fitSide(); } };
+  }
+
+  function fitSide() {
+    const { side, patch } = own.sliders;
+    const step = Number(patch.input.value);
+    const [low, high] = own.data.limits.side;
+    Object.assign(side.input, { min: Math.ceil(low / step) * step, max: Math.floor(high / step) * step, step });
+    side.set(side.input.value);
+  }
+
   function go(sizes) {
-    for (const name of SIZES) own.sliders[name].set(sizes[name]);
-    kept.sizes = { ...sizes };
-    ask(6, sizes);
+    for (const name of ["patch", ...SIZES]) own.sliders[name].set(sizes[name]); // the side's steps are patches
+    wish();
   }
 
   function wish() {
@@ -73,6 +96,7 @@ figures[6] = (() => {
   function show(data) {
     own.data = data;
     if (!own.sliders) buildSliders(data);
+    own.time.textContent = data.time;
     drawRows();
     drawCurves();
   }

@@ -30,7 +30,7 @@ figures[8] = (() => {
     own.black.setAttribute("role", "status");
     section.append(part("forget", own.start, own.progress, own.slider.label, own.maps),
       part("scatter", make("p", "told", said.scatter), own.scatter, own.sentence),
-      part("black", make("p", "told", said.square), own.frame, fields, own.black, own.credits));
+      own.blackPart = part("black", make("p", "told", said.square), own.frame, fields, own.black, own.credits));
   }
 
   function middle() {
@@ -56,6 +56,7 @@ figures[8] = (() => {
       own.slider.set(own.state.step);
       drawForget();
     }
+    if (data.no_black) { own.blackPart.replaceChildren(make("p", "told", data.no_black)); return; }
     drawSquare();
     if (data.black) drawBlack();
   }

@@ -106,7 +106,8 @@ function percent(value) {
 
 // --- what the server is asked: one question of a chapter at a time, then the last one that came up meanwhile ---
 
-const PATIENCE = 4000; // milliseconds, after which a question without answer is given up
+// Milliseconds after which a question without answer is given up, by the queue it waits in.
+const PATIENCE = { ask: 4000, attempt: 4000, reckon: 30000 };
 
 function ask(number, wanted = {}) {
   const post = (page.posts[number] = page.posts[number] || { open: null, again: false, serial: 0 });
@@ -118,11 +119,12 @@ function ask(number, wanted = {}) {
 function send(number) {
   const post = page.posts[number];
   post.serial += 1;
-  Object.assign(post, { open: post.serial, again: false, timer: setTimeout(() => next(number), PATIENCE) });
-  page.sections[number].dataset.asked = post.serial;
   const known = kept.data && kept.data[number];
-  // What takes seconds waits in a queue of its own.
-  trigger(post.wanted.run ? "attempt" : "ask", { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
+  // What takes seconds waits in a queue of its own, what takes a pass of a large model in that of the models.
+  const queue = post.wanted.run ? "attempt" : page.clip.queued.includes(number) ? "reckon" : "ask";
+  Object.assign(post, { open: post.serial, again: false, timer: setTimeout(() => next(number), PATIENCE[queue]) });
+  page.sections[number].dataset.asked = post.serial;
+  trigger(queue, { ...post.wanted, key: page.clip.key, chapter: number, serial: post.serial, first: !known });
 }
 
 function next(number) {
