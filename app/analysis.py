@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +18,7 @@ from app.frame_lab.desk import LabDesk
 from app.inspect.model_choice import ModelDesk, published_row
 from app.inspect.take_away import TakeDesk
 from app.learn.desk import LearnDesk
+from app.serving.jobs import current_job
 from app.session import Build, Engines, Sources
 from app.visit import EMBEDDED, Visit
 from stam_core.errors import StamError, UnknownNameError
@@ -25,7 +27,7 @@ from stam_core.models.registry import ASSETS
 
 if TYPE_CHECKING:
     from stam_core import Engine
-    from stam_core.types import Clip, ModelInfo
+    from stam_core.types import Cancel, Clip, ModelInfo
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,7 +98,8 @@ class Analyst:
         cards = []
         for name, example in self.examples.items():
             try:
-                clip = self._open(Visit(source=self._example_keys[name]))[1]
+                # For all visitors: whoever asks first may leave before it is there.
+                clip = self._open(Visit(source=self._example_keys[name]), threading.Event())[1]
             except StamError as error:
                 _LOG.warning("the example %s is left out. %s", name, error)
                 continue
@@ -223,10 +226,14 @@ class Analyst:
         """
         return self._open(visit)
 
-    def _open(self, visit: Visit) -> tuple[Engine, Clip]:
+    def _open(self, visit: Visit, cancel: Cancel | None = None) -> tuple[Engine, Clip]:
+        """Given up once the job that asks is for nobody any more, or once `cancel` says so."""
         source = self.sources.get(visit.source)
         engine = self.engines.get(visit.model)
-        clip = engine.open(source.path, sampling=visit.policy, span_seconds=visit.span_seconds)
+        clip = engine.open(
+            source.path, sampling=visit.policy, span_seconds=visit.span_seconds,
+            cancel=cancel or current_job(),
+        )  # fmt: skip
         return engine, clip
 
     def _scores(self, engine: Engine, clip: Clip, visit: Visit) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from app import text
 from app.serving.jobs import Job, all_jobs
@@ -57,7 +58,7 @@ def guarded_answer(
         if not places.acquire(blocking=False):
             raise message_box(text.BUSY)
         try:
-            with _told(kind, timed=False):
+            with _told(kind, timed=False) as job, job.at_work():
                 return handler(*inputs)
         finally:
             places.release()
@@ -69,7 +70,7 @@ def guarded_answer(
 def _told(kind: str, *, timed: bool) -> Iterator[Job]:
     """A job whose failure the person hears of."""
     try:
-        with all_jobs().begin(kind, timed=timed) as job:
+        with all_jobs().begin(kind, timed=timed, visitor=_visitor()) as job:
             yield job
     except gr.Error:
         raise
@@ -79,6 +80,11 @@ def _told(kind: str, *, timed: bool) -> Iterator[Job]:
     except Exception as problem:
         _LOG.exception("a handler failed: %s", kind)
         raise message_box(text.UNEXPECTED) from problem
+
+
+def _visitor() -> str:
+    """Whose event is being answered in this thread; "": not known."""
+    return str(getattr(LocalContext.request.get(None), "session_hash", None) or "")
 
 
 def kind_of(handler: Callable[..., Any]) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.serving.jobs import current_job
+
 Step = TypeVar("Step")
 HURRIED_SECONDS = 2.0  # between two questions
 VISITORS_KEPT = 512
@@ -36,6 +38,13 @@ class Turns:
             asked: when, by the page's own clock, where the page says so. Questions asked within a
                 moment may begin in another order; one older than the newest is over as it begins.
         """
+        turn = self._begin(visitor, asked)
+        job = current_job()
+        if job is not None:
+            job.only_while(turn.is_wanted)
+        return turn
+
+    def _begin(self, visitor: str, asked: object) -> Turn:
         with self._lock:
             self._count += 1
             now = time.monotonic()

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 
 from stam_core.errors import ParameterError, UnknownNameError
 from stam_core.explain import Explainer, configure, find_explainer
-from stam_core.types import Clip, CropBox, Explanation, Prediction, Progress, Target
+from stam_core.types import Cancel, Clip, CropBox, Explanation, Prediction, Progress, Target
 from stam_core.video import clip_from_array, crop_box, open_clip
 from stam_core.video.apart import default_pool
 
@@ -73,7 +73,7 @@ class AnyEngine(ABC):
         span_seconds: tuple[float, float] | None = None,
         fps: float = 25.0,
         progress: Progress | None = None,
-        cancel: threading.Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Clip:
         """Decode the frames this model looks at.
 

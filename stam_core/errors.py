@@ -34,6 +34,10 @@ class VideoError(StamError):
     """The clip cannot be opened, holds no usable picture, or is not a video."""
 
 
+class OpeningCancelledError(VideoError):
+    """Whoever asked for the clip does not want it any more."""
+
+
 class SamplingError(StamError):
     """The requested frames do not exist: bad span, bad policy, no frames left."""
 

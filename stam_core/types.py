@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -29,6 +29,15 @@ Scheme = Literal["factorised", "divided", "joint", "space"]
 OfficialRule = Literal["stepped", "spread"]
 # Told what is being done, in a few words, and the share of it that is done, in [0,1].
 Progress = Callable[[str, float], None]
+
+
+class Cancel(Protocol):
+    """Says that an answer is not wanted any more, as a `threading.Event` can; often asked."""
+
+    def is_set(self) -> bool:
+        """Whether nobody wants the answer any more."""
+
+
 # How much of the spatial attention maps a recording keeps: the CLS rows alone, one map a layer with
 # its heads fused, or every head. At ViT-B, 16 frames: 1.8 MB, 30 MB, 358 MB.
 MapStorage = Literal["rows", "mean", "max", "min", "full"]

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
 
 from app import text
 from app.serving.settings import service_settings
-from stam_core.errors import StamError
+from stam_core.errors import OpeningCancelledError, StamError
 
 Step = TypeVar("Step")
 Clock = Callable[[], float]
@@ -49,32 +50,35 @@ class Jobs:
         self.clock = clock
         self.closed = False  # no new ones
         self.hurried = False  # those at work end at their next step
-        self._running = 0
+        self._at_work: set[Job] = set()
         self._lock = threading.Lock()
 
     @property
     def running(self) -> int:
         """How many are at work now."""
-        return self._running
+        return len(self._at_work)
 
     @contextmanager
-    def begin(self, kind: str, *, timed: bool = True) -> Iterator[Job]:
+    def begin(self, kind: str, *, timed: bool = True, visitor: str = "") -> Iterator[Job]:
         """One job, from its beginning to its end, whatever that is; tells the log.
 
         Args:
             kind: what it does; a name of ours, nothing of the visitor's.
             timed: False: it may take any time.
+            visitor: whose it is; "": not known.
 
         Raises:
             JobEndedError: the server is being stopped.
         """
         started, outcome = self.clock(), "done"
+        job = Job(self, started + self.limit_seconds if timed else float("inf"), visitor)
         with self._lock:
             if self.closed:
                 raise JobEndedError(text.STOPPING, "refused")
-            self._running += 1
+            self._at_work.add(job)
         try:
-            yield Job(self, started + self.limit_seconds if timed else float("inf"))
+            yield job
+            outcome = "left" if job.gave_up else "done"
         except GeneratorExit:
             outcome = "left"
             raise
@@ -82,7 +86,7 @@ class Jobs:
             outcome = end.outcome
             raise
         except StamError:
-            outcome = "complained"
+            outcome = "left" if job.left else "complained"
             raise
         # Whatever it is, it goes on its way; here it is only counted.
         except BaseException:
@@ -90,10 +94,20 @@ class Jobs:
             raise
         finally:
             with self._lock:
-                self._running -= 1
+                self._at_work.discard(job)
             seconds = round(self.clock() - started, 3)
             facts = {"kind": kind, "seconds": seconds, "outcome": outcome}
             _LOG.info("job", extra={"facts": facts})
+
+    def leave(self, visitor: str) -> None:
+        """Nobody waits any more for what this visitor's jobs find.
+
+        Args:
+            visitor: who closed the page, or lost the connection on which answers come.
+        """
+        with self._lock:
+            for job in self._at_work:
+                job.left |= bool(visitor) and job.visitor == visitor
 
     def close(self) -> None:
         """From now on refuse new jobs."""
@@ -118,32 +132,70 @@ class Jobs:
 
     def _wait(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while self._running and time.monotonic() < end:
+        while self._at_work and time.monotonic() < end:
             time.sleep(LOOK_SECONDS)
-        return not self._running
+        return not self._at_work
 
 
 class Job:
-    """One of them."""
+    """One of them; `is_set` as the `Cancel` of whatever it waits for."""
 
-    def __init__(self, jobs: Jobs, deadline: float) -> None:
+    def __init__(self, jobs: Jobs, deadline: float, visitor: str = "") -> None:
         """`deadline` is by the clock of `jobs`."""
+        self.visitor = visitor
+        self.left = False  # nobody is there any more
+        self.gave_up = False  # it ended early for that reason
         self._jobs = jobs
         self._deadline = deadline
+        self._wanted: list[Callable[[], bool]] = []
 
     def follow(self, steps: Iterator[Step]) -> Iterator[Step]:
         """The steps of a job for as long as it may go on; what it has reached is always handed on.
+
+        Where a step was given up because nobody waits for it, the job ends in silence.
 
         Raises:
             JobEndedError: it may not go on.
         """
         try:
-            for step in steps:
-                yield step
+            while found := self._next(steps):
+                yield from found
                 self.check()
         finally:
             if isinstance(steps, Generator):
                 steps.close()  # now, not when somebody collects it: it may hold files and locks
+
+    def _next(self, steps: Iterator[Step]) -> list[Step]:
+        """The next step; nothing at the end."""
+        with self.at_work():
+            try:
+                return [next(steps)]
+            except StopIteration:
+                return []
+            except OpeningCancelledError:
+                self.check()
+                if not self.is_set():
+                    raise
+        self.gave_up = self.left
+        return []
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """For as long as the block lasts, this is the `current_job` of its thread."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def only_while(self, wanted: Callable[[], bool]) -> None:
+        """It is for nobody once `wanted` says so."""
+        self._wanted.append(wanted)
+
+    def is_set(self) -> bool:
+        """Whether whatever it waits for should be given up."""
+        over = self._jobs.hurried or self._jobs.clock() > self._deadline
+        return self.left or over or not all(wanted() for wanted in self._wanted)
 
     def check(self) -> None:
         """Nothing, for as long as the job may go on.
@@ -156,6 +208,14 @@ class Job:
         if self._jobs.clock() > self._deadline:
             words = text.JOB_TOO_LONG.format(seconds=f"{self._jobs.limit_seconds:g}")
             raise JobEndedError(words, "overdue")
+
+
+_current: ContextVar[Job | None] = ContextVar("job", default=None)
+
+
+def current_job() -> Job | None:
+    """The job that this thread is at work for; None: nobody's."""
+    return _current.get()
 
 
 @cache

@@ -22,6 +22,7 @@ from app.serving.headers import SafeHeaders
 from app.serving.health import Health, health_route
 from app.serving.jobs import Jobs, all_jobs
 from app.serving.logs import adopt_server_log
+from app.serving.presence import Presence
 from app.serving.settings import ServiceSettings
 from app.serving.temporary import TemporaryFolder
 from app.ui import build_page, launch_settings
@@ -108,10 +109,8 @@ def doors(page: gr.Blocks, backstage: Backstage, jobs: Jobs) -> dict[str, Any]:
     """What stands around the page: `/health`, headers on every answer, and who is not let in."""
     never_fetch()
     health = Health(backstage, page, jobs, began=time.monotonic())
-    return {
-        "routes": [health_route(health)],
-        "middleware": [Middleware(SafeHeaders), Middleware(Gate)],
-    }
+    around = [Middleware(SafeHeaders), Middleware(Gate), Middleware(Presence, left=jobs.leave)]
+    return {"routes": [health_route(health)], "middleware": around}
 
 
 def stop(page: gr.Blocks, jobs: Jobs, seconds: float) -> bool:

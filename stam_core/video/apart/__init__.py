@@ -6,6 +6,7 @@ DecoderPool (pool.py)  --request, open file-->  worker.py, confined by confine.p
 
 from __future__ import annotations
 
-from stam_core.video.apart.pool import DecoderPool, OpeningCancelledError, default_pool
+from stam_core.errors import OpeningCancelledError
+from stam_core.video.apart.pool import DecoderPool, default_pool
 
 __all__ = ["DecoderPool", "OpeningCancelledError", "default_pool"]

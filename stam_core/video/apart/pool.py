@@ -16,9 +16,9 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from stam_core.errors import VideoError
+from stam_core.errors import OpeningCancelledError, VideoError
 from stam_core.limits import VideoLimits, default_limits, variable
-from stam_core.types import Clip, OfficialRule, Progress
+from stam_core.types import Cancel, Clip, OfficialRule, Progress
 from stam_core.video.apart.process import (
     DeadlinePassedError,
     NotWantedError,
@@ -44,10 +44,6 @@ _CRASHES = {
     for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
     if hasattr(signal, name)
 }
-
-
-class OpeningCancelledError(VideoError):
-    """Whoever asked for the clip does not want it any more."""
 
 
 class DecoderPool:
@@ -95,7 +91,7 @@ class DecoderPool:
         short_side: int = DEFAULT_SHORT_SIDE,
         pixels: Pixels = "square",
         progress: Progress | None = None,
-        cancel: threading.Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Clip:
         """As `stam_core.video.open_clip`, in a process of its own.
 
@@ -150,7 +146,7 @@ class DecoderPool:
         file: VideoFile,
         request: Message,
         progress: Progress | None,
-        cancel: threading.Event | None,
+        cancel: Cancel | None,
     ) -> Clip:
         """One process is asked once; what it answers is checked."""
         with self._worker(cancel) as worker:
@@ -200,7 +196,7 @@ class DecoderPool:
                 worker.end()
 
     @contextmanager
-    def _worker(self, cancel: threading.Event | None) -> Iterator[Worker]:
+    def _worker(self, cancel: Cancel | None) -> Iterator[Worker]:
         """A ready process for one caller; kept if it is as good as before, else ended."""
         self._wait_in_line(cancel)
         worker: Worker | None = None
@@ -219,7 +215,7 @@ class DecoderPool:
                 self._give_back(worker)
             self._free.release()
 
-    def _wait_in_line(self, cancel: threading.Event | None) -> None:
+    def _wait_in_line(self, cancel: Cancel | None) -> None:
         end = time.monotonic() + self.limits.deadline_seconds
         while not self._free.acquire(timeout=0.05):
             if cancel is not None and cancel.is_set():

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from stam_core.limits import MIB, VideoLimits
-from stam_core.types import Progress
+from stam_core.types import Cancel, Progress
 from stam_core.video.apart.memory import FrameMemory
 from stam_core.video.apart.wire import Message, WireError, receive, send, tame
 
@@ -108,7 +108,7 @@ class Worker:
         """Whether it can be asked."""
         return not self.spent and self._process.poll() is None
 
-    def wait_until_ready(self, cancel: threading.Event | None = None) -> None:
+    def wait_until_ready(self, cancel: Cancel | None = None) -> None:
         """Wait for the libraries to be loaded and the defences to be taken.
 
         Raises:
@@ -129,7 +129,7 @@ class Worker:
         *,
         seconds: float,
         progress: Progress | None,
-        cancel: threading.Event | None,
+        cancel: Cancel | None,
     ) -> Message:
         """Have one file decoded.
 
@@ -177,7 +177,7 @@ class Worker:
         self._process.wait()
         self._close()
 
-    def _next(self, end: float, cancel: threading.Event | None) -> Message:
+    def _next(self, end: float, cancel: Cancel | None) -> Message:
         while True:
             left = end - time.monotonic()
             if left <= 0:
