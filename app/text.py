@@ -20,8 +20,8 @@ EXAMPLES = "Example clips"
 NO_EXAMPLES = "No example clips were found beside the program. Open a clip of your own."
 UPLOAD = "Open a clip…"
 DROP = (
-    "Drop a clip of your own here (mp4, webm, mkv, mov, avi, gif; up to {size} MB and "
-    "{hours:g} hours), or:"
+    "Drop a clip of your own here (mp4, webm, mkv, mov, avi, gif; up to {size} MB, {hours:.3g} "
+    "hours, {megapixels:.3g} megapixels a frame and {frames:,} decoded frames), or:"
 )
 RECORDING = "Webcam recording"
 WEBCAM = "Webcam"

@@ -32,7 +32,7 @@ from app.events import event_data
 from app.inspect import model_choice, model_part
 from app.inspect.model_choice import ModelDesk
 from app.inspect.model_part import ModelHandlers, build_model_choice, build_model_offer
-from app.inspect.tab import build_inspect_tab
+from app.inspect.tab import build_clip_sources, build_inspect_tab
 from app.session import Engines, Sources
 from app.ui import build_page, launch_settings
 from app.visit import EMBEDDED, Visit
@@ -46,6 +46,7 @@ from stam_core.errors import (
     WeightsError,
 )
 from stam_core.explain import EXPLAINERS, parameter_specs
+from stam_core.limits import VideoLimits
 from stam_core.models import model_info
 from stam_core.render import strip_data
 from stam_core.types import Clip, CropBox, Explanation, Prediction, VideoInfo
@@ -578,6 +579,19 @@ def test_every_event_is_private_and_waits_in_a_bounded_queue(page: gr.Blocks) ->
     assert page._queue.max_size == 32
     assert not page.api_open
     assert page.delete_cache == (3600, 3600)
+
+
+def test_the_page_states_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stated() -> str:
+        with gr.Blocks():
+            return str(build_clip_sources().examples.props["words"])
+
+    assert "50 MB, 4 hours, 37.7 megapixels a frame and 100,000 decoded frames" in stated()
+    small = VideoLimits(
+        max_upload_mib=7, max_seconds=60, max_pixels=640 * 480, max_decoded_frames=900
+    )
+    monkeypatch.setattr("stam_core.limits.default_limits", lambda: small)
+    assert "7 MB, 0.0167 hours, 0.307 megapixels a frame and 900 decoded frames" in stated()
 
 
 def test_the_page_is_served_privately() -> None:

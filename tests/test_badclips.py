@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.corpora import read_corpora
 from stam_core.__main__ import main
 from stam_core.engine import Engine
 from stam_core.errors import StamError, VideoError
@@ -42,16 +43,10 @@ def attempt(path, opened=open_clip, clock=time.process_time):
     return *result, clock() - begin
 
 
-def every_input(shared, folder):
-    """(path, what the manifest expects) of every file of both corpora."""
-    with tarfile.open(shared / "badclips" / "odd_names.tar") as archive:
-        archive.extractall(folder, filter="data")
-    for row in manifest(shared):
-        path = shared / "badclips" / row["file"]
-        yield path if path.exists() else folder / row["file"], row["expect"]
-    with (shared / "clips" / "manifest.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            yield shared / "clips" / row["file"], "works"
+def inputs_of(shared, folder):
+    """Path -> what the manifest expects, of every file of both corpora."""
+    entries = read_corpora(shared / "badclips", shared / "clips", folder)
+    return {entry.path: entry.expect for entry in entries}
 
 
 def test_every_file_behaves_apart(shared, tmp_path):
@@ -61,7 +56,7 @@ def test_every_file_behaves_apart(shared, tmp_path):
     limits = VideoLimits(deadline_seconds=60)
     with DecoderPool(limits) as pool:
         pool.defences()
-        for path, expected in every_input(shared, tmp_path):
+        for path, expected in inputs_of(shared, tmp_path).items():
             outcome, result, seconds = attempt(path, pool.open_clip, time.monotonic)
             seen += 1
             if expected not in ("either", outcome):
@@ -86,7 +81,7 @@ def test_every_file_behaves_on_the_command_line(shared, tmp_path, monkeypatch, c
         return Prediction(np.zeros(count, np.float32), even, engine.info.labels)
 
     monkeypatch.setattr(Engine, "predict", guess)
-    inputs = dict(every_input(shared, tmp_path))
+    inputs = inputs_of(shared, tmp_path)
     code = main(["predict", "--json", "--", *(str(path) for path in inputs)])
     printed = capsys.readouterr()
     assert code == 2

@@ -140,7 +140,12 @@ def build_clip_sources() -> ClipSources:
     from stam_core.limits import default_limits  # the page is laid out before the core is loaded
 
     limits = default_limits()
-    hours = round(limits.max_seconds / 3600, 1)
+    drop = text.DROP.format(
+        size=limits.max_upload_mib,
+        hours=limits.max_seconds / 3600,
+        megapixels=limits.max_pixels / 1e6,
+        frames=limits.max_decoded_frames,
+    )
     examples = ExamplePicker(
         elem_id="examples",
         chosen=NO_EXAMPLE,
@@ -149,7 +154,7 @@ def build_clip_sources() -> ClipSources:
         words={
             "title": text.EXAMPLES,
             "none": text.NO_EXAMPLES,
-            "drop": text.DROP.format(size=limits.max_upload_mib, hours=hours),
+            "drop": drop,
         },
     )
     with gr.Row(elem_id="sources"):
