@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from app import controls, payload, text
 from app.compare.desk import CompareDesk
+from app.compare.take_away import CompareTakeDesk
 from app.explained import Explained, asks, with_methods, without_idle_foil
 from app.frame_lab.desk import LabDesk
+from app.frame_lab.take_away import LabTakeDesk
 from app.inspect.model_choice import ModelDesk, published_row
 from app.inspect.take_away import TakeDesk
 from app.learn.desk import LearnDesk
@@ -77,6 +79,8 @@ class Analyst:
         self.compare = CompareDesk(self)
         self.learn = LearnDesk(self)
         self.take = TakeDesk(self)
+        self.lab_take = LabTakeDesk(self)
+        self.compare_take = CompareTakeDesk(self)
         self._examples_folder = examples
 
     @cached_property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stam_core.types import Clip, Explanation, ModelInfo, Prediction
 
 KEPT_BYTES = 32 * 2**20  # of explanations: 16 frames of 16 x 16 patches are 16 kB
+PARTS_BYTES = 4 * 2**20
 RECORD_BYTES = 2048  # of an explanation's other fields, about
 BETWEEN_PARTS_SECONDS = 0.2  # the page need not be told of every step
 Key = tuple[Any, ...]
@@ -39,6 +40,8 @@ class Explained:
 
     def __init__(self) -> None:
         self._known: LRUCache[Key, Explanation] = LRUCache(KEPT_BYTES, getsizeof=size_of)
+        # The last part of those that were never finished, or are still growing.
+        self._parts: LRUCache[Key, Explanation] = LRUCache(PARTS_BYTES, getsizeof=size_of)
         self._lock = threading.Lock()
 
     def get(self, engine: Engine, clip: Clip, ask: Ask) -> Explanation:
@@ -51,16 +54,28 @@ class Explained:
             last = found
         return last
 
-    def stream(self, engine: Engine, clip: Clip, ask: Ask) -> Iterator[Explanation]:
+    def so_far(self, engine: Engine, clip: Clip, ask: Ask) -> Explanation | None:
+        """What is known without asking: the whole explanation, or else the last part of it."""
+        key = _key(engine, clip, ask)
+        with self._lock:
+            return self._known.get(key) or self._parts.get(key)
+
+    def stream(
+        self, engine: Engine, clip: Clip, ask: Ask, *, pause_seconds: float | None = None
+    ) -> Iterator[Explanation]:
         """Partial explanations first where the method has any, the whole one last.
+
+        Args:
+            engine: is asked where the explanation is not known yet.
+            clip: from `engine.open`.
+            ask: the method, its parameters and classes.
+            pause_seconds: at least, between two parts; None: BETWEEN_PARTS_SECONDS.
 
         Raises:
             StamError: the method cannot answer; see `Engine.explain`.
         """
-        key = (
-            engine.info.name, engine.report.sha256, clip.digest, ask.method,
-            tuple(sorted(ask.parameters.items())), ask.target, ask.foil,
-        )  # fmt: skip
+        key = _key(engine, clip, ask)
+        pause = BETWEEN_PARTS_SECONDS if pause_seconds is None else pause_seconds
         with self._lock:
             known = self._known.get(key)
         if known is not None:
@@ -71,13 +86,25 @@ class Explained:
             clip, method=ask.method, target=ask.target, foil=ask.foil, **ask.parameters
         ):
             last = found
-            if found.done < 1 and time.monotonic() - told >= BETWEEN_PARTS_SECONDS:
+            if found.done < 1 and time.monotonic() - told >= pause:
                 told = time.monotonic()
+                self._keep(self._parts, key, found)
                 yield found
-        with self._lock:
-            if size_of(last) <= KEPT_BYTES:
-                self._known[key] = last
+        self._keep(self._known, key, last)
         yield last
+
+    def _keep(self, kept: LRUCache[Key, Explanation], key: Key, found: Explanation) -> None:
+        """Remember it unless it alone is larger than the whole cache."""
+        with self._lock:
+            if size_of(found) <= kept.maxsize:
+                kept[key] = found
+
+
+def _key(engine: Engine, clip: Clip, ask: Ask) -> Key:
+    return (
+        engine.info.name, engine.report.sha256, clip.digest, ask.method,
+        tuple(sorted(ask.parameters.items())), ask.target, ask.foil,
+    )  # fmt: skip
 
 
 def size_of(explanation: Explanation) -> int:

@@ -96,7 +96,7 @@ PUBLISHED_NAMES = {
 }
 
 # --- take it away ---
-TAKE_WORDS = {
+TAKE_WORDS: dict[str, Any] = {
     "title": "Take it away: picture, film, report, numbers, link",
     "waiting": "Appears when a clip is open.",
     "files": "What is shown above, as a file",
@@ -117,11 +117,33 @@ TAKE_WORDS = {
     "by_hand": "Press Ctrl+C",
     "making": "Being made…",
 }
+LAB_TAKE_WORDS: dict[str, Any] = {
+    **TAKE_WORDS,
+    "title": "Take it away: the edited strip with its answer, effects and curves",
+    "kinds": [
+        ["png", "Figure (PNG)"],
+        ["pdf", "Figure (PDF, vectors)"],
+        ["json", "Every number (JSON)"],
+    ],
+    "link": "A link to this edited strip",
+    "no_link": "Only example clips can be named in a link: your own clips stay with you.",
+    "command": "On the command line: the last row of bars (an edit needs Python)",
+}
+COMPARE_TAKE_WORDS: dict[str, Any] = {
+    **LAB_TAKE_WORDS,
+    "title": "Take it away: both sides with their scores",
+    "link": "A link to this comparison",
+    "command": "On the command line: each side by itself",
+}
 TAKE_NO_KIND = "There is no such file to take. Choose one of those offered."
 OWN_WEIGHTS = "your_checkpoint.safetensors"
 LINK_FELL_BACK = "The link asked for something that is not here. {reason} The default is shown."
 LINK_NO_EXAMPLE = "It names an example clip that is not among these."
 LINK_NO_MODEL = "It names a model that is not on this computer."
+LINK_NO_EDIT = (
+    "Its edit of the strip cannot be read or does not fit: the model takes {count} frames, counted "
+    "from 1."
+)
 LINK_NO_METHOD = "It names a method that is not known."
 LINK_NO_CLASS = "It names a class that the model does not have."
 
@@ -225,6 +247,15 @@ LAB_WORDS = {
     "status_none": "as opened",
 }
 LAB_SECOND_UPLOAD = "Second clip from a file…"
+LAB_AS_OPENED = "The clip as opened."
+LAB_REMOVED = {
+    "drop": {
+        "keep": "A removed frame leaves nothing; the others keep their positions.",
+        "close": "A removed frame leaves nothing; the others close the gap.",
+    },
+    "mean": "A removed frame leaves the clip's mean embedding.",
+    "hold": "A removed frame leaves the nearest kept frame.",
+}
 LAB_NO_FRAME = "No frame is left: this is what the temporal CLS token says on its own."
 LAB_OTHER_CLIP = (
     "The page was showing another clip than the one now open. Open the tab “Frame lab” again."
@@ -265,6 +296,11 @@ EFFECT_INTERVAL = "mark: 95 % interval"
 EFFECT_SUFFICIENT = {
     1: "Frame {frames} alone keeps the predicted class on top.",
     2: "Frames {frames} alone keep the predicted class on top.",
+}
+# With a class it is held against the set keeps one above the other; a third one may lead.
+EFFECT_SUFFICIENT_FOIL = {
+    1: "Frame {frames} alone keeps “{target}” above “{foil}”.",
+    2: "Frames {frames} alone keep “{target}” above “{foil}”.",
 }
 EFFECT_ALIKE = "({count} other such choices would do.)"
 CURVE_WORDS = {

@@ -10,9 +10,11 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.compare.tab import build_compare_tab
+from app.compare.tab import read_address as read_compare_address
 from app.components.quick import remember_signatures
 from app.events import MODEL_QUEUE
 from app.frame_lab.tab import build_frame_lab_tab
+from app.frame_lab.tab import read_address as read_lab_address
 from app.inspect.tab import build_inspect_tab, first_page
 from app.learn import text as learn_text
 from app.learn.tab import build_learn_tab
@@ -49,7 +51,7 @@ CSS = """
 .pane > #sources { margin-top: auto; }
 #more { padding: 0; border: 0; box-shadow: none; }
 #model input { padding-right: 30px; text-overflow: ellipsis; }
-#take, #about { gap: 0; padding: 12px 16px; border-radius: var(--radius-lg); }
+.take-away, #about { gap: 0; padding: 12px 16px; border-radius: var(--radius-lg); }
 #compare-intro p { margin: 0; }
 #compare-bench {
   display: grid;
@@ -128,12 +130,14 @@ def build_page(backstage: Backstage, *, local: bool = True) -> gr.Blocks:
             with gr.Tab(text.INSPECT, id="inspect", elem_id="inspect"):
                 tab = build_inspect_tab(backstage, local=local)
             with gr.Tab(text.FRAME_LAB, id="frame-lab", elem_id="frame-lab") as frame_lab:
-                build_frame_lab_tab(backstage, visit=tab.visit, opened=frame_lab)
+                lab = build_frame_lab_tab(backstage, visit=tab.visit, opened=frame_lab)
             with gr.Tab(text.COMPARE, id="compare", elem_id="compare") as compare:
-                build_compare_tab(backstage, visit=tab.visit, opened=compare)
+                pair = build_compare_tab(backstage, visit=tab.visit, opened=compare)
             with gr.Tab(learn_text.TAB, id="learn", elem_id="learn") as learn:
                 build_learn_tab(backstage, visit=tab.visit, opened=learn)
-        loaded = page.load(first_page(tab, backstage), None, tab.shown, **MODEL_QUEUE)
+        others = [read_lab_address(lab, backstage), read_compare_address(pair, backstage)]
+        first = first_page(tab, backstage, others)
+        loaded = page.load(first, None, [*tab.shown, lab.lab, pair.pair], **MODEL_QUEUE)
         # After the clip is there: a tab reads it when it comes into view.
         loaded.then(
             None, None, None, js=OPEN_NAMED_TAB,

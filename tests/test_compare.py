@@ -16,13 +16,14 @@ from PIL import Image
 
 from app import controls, text
 from app.analysis import Analyst
-from app.compare.desk import CompareView, SideShown, methods_to_compare
+from app.compare.asks import methods_to_compare
+from app.compare.desk import CompareView, SideShown
 from app.compare.judge import Judge
 from app.compare.payload import worth_payload
 from app.compare.state import Pair
 from app.explained import with_methods
-from app.inspect.links import read_methods, write_link
 from app.inspect.take_away import KINDS
+from app.takeaway.links import read_methods, write_link
 from app.visit import EMBEDDED, Visit
 from stam_core import Engine
 from stam_core.actions.dataset import RenderSpec, render_clip

@@ -19,7 +19,9 @@ from app import text
 from app.analysis import Analyst
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
 from app.frame_lab import payload as lab_payload
-from app.frame_lab.desk import ROWS, LabDesk, LabView
+from app.frame_lab.agreement import measured_by
+from app.frame_lab.asks import ROWS
+from app.frame_lab.desk import LabDesk, LabView
 from app.frame_lab.questions import MOST_SLOTS, read_class, read_edit, read_operator, read_serial
 from app.frame_lab.state import Lab
 from app.turns import VISITORS_KEPT, Turns
@@ -30,6 +32,7 @@ from stam_core.errors import ParameterError, StamError, UnknownNameError, VideoE
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.game import FrameGame
 from stam_core.types import Prediction, Target
+from stam_core.video.encode import write_mp4
 
 TWO = [torch.tensor([[1.0], [2.0], [3.0], [6.0]]), torch.tensor([[10.0], [20.0], [30.0], [40.0]])]
 
@@ -262,7 +265,7 @@ def test_a_partial_shapley_value_is_no_measure_yet_and_a_whole_one_is_the_best()
     frames = np.array([1, 2, 3, 4], np.float32)
     part = make_explanation(method="shapley", signed=True, frames=frames, done=0.4)
     quick = make_explanation(method="leave-one-out", signed=True, frames=frames)
-    assert lab_payload.measured_by({"shapley": part}) is None
+    assert measured_by({"shapley": part}) is None
     early = effects(
         {"temporal-attention": quick, "leave-one-out": quick, "shapley": part},
         ["temporal-attention", "leave-one-out", "shapley"],
@@ -270,10 +273,10 @@ def test_a_partial_shapley_value_is_no_measure_yet_and_a_whole_one_is_the_best()
     assert early["sentences"][1] == (
         "Rank correlation with Leave one out: Temporal attention +1.00."
     )
-    assert lab_payload.measured_by({"shapley": part, "leave-one-out": quick}) == "leave-one-out"
+    assert measured_by({"shapley": part, "leave-one-out": quick}) == "leave-one-out"
     whole = replace(part, done=1.0, details={"v_all": 7.0, "v_none": -3.0})
     found = {"shapley": whole, "leave-one-out": quick}
-    assert lab_payload.measured_by(found) == "shapley"
+    assert measured_by(found) == "shapley"
     sent = effects(found, ["leave-one-out", "shapley"])
     assert sent["rows"][1]["note"] == "sum of the bars 10.00; all frames 7.00 − none −3.00"
 
@@ -287,6 +290,11 @@ def test_the_sufficient_frames_are_named_from_one() -> None:
     assert sent["sentence"] == (
         "Frames 2 and 4 alone keep the predicted class on top. (2 other such choices would do.)"
     )
+    clip = make_clip(np.zeros((4, 2, 2, 3), np.uint8))
+    against = lab_payload.effects_payload(
+        clip, {}, [], labels=("walk", "kick"), state="done", sufficient=members
+    )["sufficient"]
+    assert against["sentence"].startswith("Frames 2 and 4 alone keep “walk” above “kick”. (2")
     none = make_explanation(frames=np.zeros(4, np.float32))
     assert effects({}, [], sufficient=none)["sufficient"] is None
 
@@ -390,7 +398,10 @@ def test_a_reordered_strip_is_the_engines_own_edit(
 def test_frames_of_a_second_clip_of_another_size_take_part(
     analyst: Analyst, desk: LabDesk, visit: Visit, tmp_path: Path
 ) -> None:
-    source = analyst.example(visit, list(analyst.examples)[1]).source
+    film = tmp_path / "upright.mp4"
+    pictures = np.random.default_rng(1).integers(0, 255, (20, 120, 80, 3), dtype=np.uint8)
+    write_mp4(film, pictures, 10.0)
+    source = analyst.sources.add(film, film.name)
     view = desk.splice(visit, Lab(), source)
     assert view.lab is not None
     assert view.second is not None
@@ -398,6 +409,8 @@ def test_frames_of_a_second_clip_of_another_size_take_part(
     slots = [[1, frame, True] for frame in range(16)]
     answer = sent_edit(desk, visit, view.lab, keys=keys, slots=slots).answer
     engine, second = analyst.opened(replace(visit, source=source))
+    assert second.frames.shape[1:3] != analyst.opened(visit)[1].frames.shape[1:3]
+    assert view.second["tile"] != desk.open(visit, Lab()).clip["tile"]
     assert answer is not None
     expected = engine.predict(second)
     assert answer["now"]["probability"] == pytest.approx(expected.probabilities.max(), abs=1e-4)

@@ -156,7 +156,7 @@ def effects(
     """What the page is told until a method has taken some steps; all of it if that is never."""
     monkeypatch.setattr(game, "_STEP_MACS", ONE_A_STEP)
     monkeypatch.setattr("app.frame_lab.desk.BETWEEN_PARTS_SECONDS", 0.0)
-    analyst: Any = SimpleNamespace(opened=lambda _visit: (engine, clip))
+    analyst: Any = SimpleNamespace(opened=lambda _visit: (engine, clip), explained=Explained())
 
     def ask(method: str = "", steps: int = 0, *, halted: bool = False) -> list[LabView]:
         turns = Turns()

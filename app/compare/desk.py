@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import controls, payload, text
 from app.compare import payload as compare_payload
+from app.compare.asks import methods_to_compare, side_ask
 from app.compare.judge import Judge, Judged
-from app.explained import Ask, without_idle_foil
+from app.compare.state import Pair
+from app.explained import without_idle_foil
 from app.visit import EMBEDDED
 from stam_core.actions.stored_truth import read_truth
 from stam_core.errors import ParameterError, UnknownNameError
-from stam_core.explain import EXPLAINERS, configure, methods_of
+from stam_core.explain import EXPLAINERS, configure
 from stam_core.metrics.score import ClipTruth, truth_figures
 from stam_core.metrics.truth import patch_shares
 from stam_core.models import MODELS
@@ -23,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from app.analysis import Analyst
-    from app.compare.state import Pair
     from app.visit import Visit
     from stam_core import Engine
     from stam_core.metrics.score_records import Figure
-    from stam_core.types import Clip, Explanation, ModelInfo, Target
+    from stam_core.render.comparison import SharedScale
+    from stam_core.types import Clip, Explanation, Target
 
 Found = TypeVar("Found")
 FIRST = ("rollout", "gradient-attention")  # shown first, where the registry has them
@@ -43,6 +45,7 @@ class CompareView:
     scores: tuple[dict[str, Any], dict[str, Any]] | None = None
     panels: tuple[dict[str, Any] | None, dict[str, Any] | None] = (None, None)
     board: dict[str, Any] | None = None
+    take: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,7 @@ class CompareDesk:
     def __init__(self, analyst: Analyst) -> None:
         """`analyst` has the models and the clips."""
         self._analyst = analyst
-        self._judge = Judge()
+        self.judge = Judge()
 
     def open(self, visit: Visit, pair: Pair) -> Iterator[CompareView]:
         """The tab comes into view: what "Inspect" shows, by two methods; nothing where it is known.
@@ -73,8 +76,13 @@ class CompareDesk:
         began = f"{visit.source} {visit.model} {visit.policy} {visit.span_seconds}"
         if pair.began == began:
             return
-        engine, clip = self._analyst.opened(visit)
-        visit = without_idle_foil(visit, engine.predict(clip))
+        if pair.linked:
+            sides = tuple(self._checked(side) for side in pair.sides)
+            pair = Pair((sides[0], sides[1]), inspected=visit.source, began=began)
+            yield from self._show(pair, redrawn=(True, True))
+            return
+        visit = self._checked(visit)
+        engine, _ = self._analyst.opened(visit)
         offered = methods_to_compare(engine.info)
         methods = [name for name in FIRST if name in offered]
         methods += [name for name in offered if name not in methods]
@@ -93,8 +101,7 @@ class CompareDesk:
         """
         before = pair.sides[side]
         after = self._read(pair, before, data)
-        engine, clip = self._analyst.opened(after)
-        after = without_idle_foil(after, engine.predict(clip))
+        after = self._checked(after)
         sides = (after, pair.sides[1]) if side == 0 else (pair.sides[0], after)
         # A slider in use must not vanish under the finger; the panel is drawn anew for new lists.
         anew = (before.source, before.model, before.heat) != (after.source, after.model, after.heat)
@@ -102,6 +109,11 @@ class CompareDesk:
         pair = replace(pair, sides=sides)
         yield CompareView(pair)  # at once: the choice stands even if another one follows
         yield from self._show(pair, redrawn=(side == 0 and anew, side == 1 and anew))
+
+    def _checked(self, side: Visit) -> Visit:
+        """The side without a class that the predicted one would be held against: itself."""
+        engine, clip = self._analyst.opened(side)
+        return without_idle_foil(side, engine.predict(clip))
 
     def _read(self, pair: Pair, before: Visit, data: Mapping[str, Any]) -> Visit:
         sent = data.get("parameters")
@@ -136,18 +148,14 @@ class CompareDesk:
         return self._analyst.example(visit, chosen)
 
     def _show(self, pair: Pair, *, redrawn: tuple[bool, bool]) -> Iterator[CompareView]:
-        opened = [self._analyst.opened(side) for side in pair.sides]
         names = [self._analyst.sources.get(side.source).name for side in pair.sides]
+        shown = yield from _in_steps(self._sides(pair))
         clips = [
-            payload.clip_payload(clip, engine.crop_box(clip), name)
-            for (engine, clip), name in zip(opened, names, strict=True)
+            payload.clip_payload(side.clip, side.engine.crop_box(side.clip), name)
+            for side, name in zip(shown, names, strict=True)
         ]
-        shown = []
-        for side, (engine, clip) in zip(pair.sides, opened, strict=True):
-            shown.append((yield from self._side(side, engine, clip)))
         left, right = shown
-        same_model = pair.sides[0].model == pair.sides[1].model
-        scale = shared_scale(left.explanation, right.explanation, same_model=same_model)
+        scale = scale_of(left, right)
         scores = [on_scale(_scores(side), scale) for side in shown]
         panels = [
             self._panel(pair, side, place) if anew else None
@@ -160,25 +168,42 @@ class CompareDesk:
             scores=(scores[0], scores[1]),
             panels=(panels[0], panels[1]),
             board=board,
+            take=self._analyst.compare_take.offer(pair),
         )
-        found = [self._truth(side) for side in shown]
+        found = [self.truth(side) for side in shown]
         judged: list[Judged] = []
         for side in shown:
-            judged.append((yield from _in_steps(self._judge.judge(side))))
+            judged.append((yield from _in_steps(self.judge.judge(side))))
             worth = compare_payload.worth_payload(shown, judged, found)
             yield CompareView(board={**board, **worth, "working": len(judged) < len(shown)})
 
-    def _side(
-        self, visit: Visit, engine: Engine, clip: Clip
-    ) -> Generator[CompareView, None, SideShown]:
-        about = EXPLAINERS[visit.heat].info
-        target, foil = (visit.target, visit.foil) if about.uses_target else (None, None)
-        ask = Ask(visit.heat, visit.heat_parameters, target, foil)
-        for explanation in self._analyst.explained.stream(engine, clip, ask):
-            last = explanation
-            if explanation.done < 1:
-                yield CompareView()
-        return SideShown(visit, engine, clip, last, engine.target(clip, target, foil))
+    def sides(self, pair: Pair) -> tuple[SideShown, SideShown]:
+        """Both sides, computed.
+
+        Raises:
+            StamError: a clip or model cannot be had, or a method cannot answer.
+        """
+        steps = self._sides(pair)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                left, right = end.value
+                return left, right
+
+    def _sides(self, pair: Pair) -> Generator[None, None, tuple[SideShown, SideShown]]:
+        """As `sides`; between the steps of a method it may be ended."""
+        shown = []
+        for visit in pair.sides:
+            engine, clip = self._analyst.opened(visit)
+            ask = side_ask(visit)
+            for explanation in self._analyst.explained.stream(engine, clip, ask):
+                last = explanation
+                if explanation.done < 1:
+                    yield
+            target = engine.target(clip, ask.target, ask.foil)
+            shown.append(SideShown(visit, engine, clip, last, target))
+        return shown[0], shown[1]
 
     def _panel(self, pair: Pair, side: Visit, place: str) -> dict[str, Any]:
         info = self._analyst.engines.info(side.model)
@@ -217,8 +242,8 @@ class CompareDesk:
         names = dict.fromkeys([EMBEDDED, *ready, *own])
         return [(name, self._analyst.engines.info(name).title) for name in names]
 
-    def _truth(self, side: SideShown) -> Mapping[str, Figure] | None:
-        """None where the truth of the clip is not known."""
+    def truth(self, side: SideShown) -> Mapping[str, Figure] | None:
+        """Scores against the truth by name; None where that of the clip is not known."""
         name = self._analyst.example_name(side.visit)
         truth = None if name is None else read_truth(self._analyst.examples[name].path)
         at = side.clip.frame_indices
@@ -242,10 +267,10 @@ def _in_steps(work: Generator[None, None, Found]) -> Generator[CompareView, None
         yield CompareView()
 
 
-def methods_to_compare(info: ModelInfo | None = None) -> list[str]:
-    """The methods that score frames or patches; only those that can speak about a model."""
-    offered = EXPLAINERS if info is None else methods_of(info)
-    return [name for name in offered if EXPLAINERS[name].info.outputs & {"frames", "patches"}]
+def scale_of(left: SideShown, right: SideShown) -> SharedScale:
+    """The scale on which both sides are drawn, where they have one."""
+    same_model = left.visit.model == right.visit.model
+    return shared_scale(left.explanation, right.explanation, same_model=same_model)
 
 
 def _menu(name: str, label: str, value: str, choices: list[tuple[str, str]]) -> dict[str, Any]:

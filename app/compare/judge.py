@@ -50,10 +50,22 @@ class Judge:
 
     def __init__(self) -> None:
         self._curves: LRUCache[tuple[Any, ...], Curves] = LRUCache(BANDS_KEPT)
+        self._judged: LRUCache[tuple[Any, ...], Judged] = LRUCache(BANDS_KEPT)
         self._lock = threading.Lock()
+
+    def so_far(self, side: SideShown) -> Judged | None:
+        """What `judge` said of the side before; None: it has not come to that yet."""
+        with self._lock:
+            return self._judged.get(_key(side))
 
     def judge(self, side: SideShown) -> Generator[None, None, Judged]:
         """The ranking of frames by one side's method; between its steps it may be ended."""
+        judged = yield from self._judge(side)
+        with self._lock:
+            self._judged[_key(side)] = judged
+        return judged
+
+    def _judge(self, side: SideShown) -> Generator[None, None, Judged]:
         frames = side.explanation.frames
         if frames is None:
             return Judged(None)
@@ -97,6 +109,14 @@ class Judge:
         with self._lock:
             self._curves[key] = curves, evaluations
         return curves, evaluations
+
+
+def _key(side: SideShown) -> tuple[Any, ...]:
+    found = side.explanation
+    return (
+        side.engine.info.name, side.engine.report.sha256, side.clip.digest, side.target,
+        found.method, found.target, found.foil, tuple(sorted(found.parameters.items())),
+    )  # fmt: skip
 
 
 def _affordable(subject: Subject, target: Target) -> tuple[int, bool]:

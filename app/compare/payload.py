@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import controls, text
-from stam_core.metrics.agreement import compare
+from stam_core.metrics.agreement import Agreement, compare
 from stam_core.metrics.faithfulness import ORDERS, REMOVAL_WORDS
 from stam_core.render.strip_data import method_title
 
@@ -40,18 +40,24 @@ def board_payload(left: SideShown, right: SideShown, scale: SharedScale) -> dict
 
 def agreement_sentences(left: SideShown, right: SideShown) -> list[str]:
     """Whether the two rank frames and patches alike, where they speak of the same ones."""
+    said = [agreement.sentence for agreement in agreements(left, right).values()]
+    return said or [text.COMPARE_NO_PLACES]
+
+
+def agreements(left: SideShown, right: SideShown) -> dict[str, Agreement]:
+    """How alike the two rank "frames" and "patches"; only where both score the same ones."""
     if left.clip.digest != right.clip.digest:
-        return [text.COMPARE_NO_PLACES]
+        return {}
     a, b = left.explanation, right.explanation
     names = (_head(left), _head(right))
     if names[0] == names[1]:
         names = text.COMPARE_SIDES
-    said = []
+    found = {}
     if a.frames is not None and b.frames is not None:
-        said.append(compare(a.frames, b.frames, names=names).sentence)
+        found["frames"] = compare(a.frames, b.frames, names=names)
     if a.patches is not None and b.patches is not None and a.patches.shape == b.patches.shape:
-        said.append(compare(a.patches, b.patches, names=names, places="patches").sentence)
-    return said or [text.COMPARE_NO_PLACES]
+        found["patches"] = compare(a.patches, b.patches, names=names, places="patches")
+    return found
 
 
 def worth_payload(

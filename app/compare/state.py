@@ -14,3 +14,4 @@ class Pair:
     sides: tuple[Visit, Visit] = (Visit(), Visit())
     inspected: str | None = None  # the clip in "Inspect", key of session.Sources
     began: str = ""  # with which view of "Inspect" the tab was opened; "": not yet
+    linked: bool = False  # the sides are those of a link and not shown yet

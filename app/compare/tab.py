@@ -15,6 +15,7 @@ from app.components import FrameStrip, ParameterPanel, update
 from app.components.compare import Scoreboard
 from app.events import MODEL_QUEUE, event_data
 from app.guard import guarded
+from app.takeaway.part import Linked, TakeAway, build_take_away
 from app.turns import Turns
 from app.visit import Visit
 
@@ -33,11 +34,12 @@ class CompareTab:
     panels: tuple[ParameterPanel, ParameterPanel]
     strips: tuple[FrameStrip, FrameStrip]
     board: Scoreboard
+    take: TakeAway
 
     @property
     def shown(self) -> list[Any]:
         """Everything that a change of one side can change."""
-        return [self.pair, *self.panels, *self.strips, self.board]
+        return [self.pair, *self.panels, *self.strips, self.board, self.take.offer]
 
     def updates(self, view: CompareView) -> Changes:
         """What gradio is to change for a view: only what the view has."""
@@ -53,6 +55,8 @@ class CompareTab:
                 changes[strip] = update(**new)
         if view.board is not None:
             changes[self.board] = view.board
+        if view.take is not None:
+            changes[self.take.offer] = view.take
         # Between two steps nothing changes, which gradio must be told: {} is an answer to it.
         return changes or {self.pair: gr.skip()}
 
@@ -86,9 +90,22 @@ def build_compare_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab) 
                 )
     with gr.Column(elem_classes="pane"):
         board = Scoreboard(elem_id="compare-board", words=text.COMPARE_SCORE_WORDS)
-    tab = CompareTab(gr.State(Pair()), (panels[0], panels[1]), (strips[0], strips[1]), board)
+    take = build_take_away(text.COMPARE_TAKE_WORDS, "compare-take")
+    tab = CompareTab(gr.State(Pair()), (panels[0], panels[1]), (strips[0], strips[1]), board, take)
     _wire(tab, backstage, visit, opened)
     return tab
+
+
+def read_address(tab: CompareTab, backstage: Backstage) -> Linked:
+    """What of an address the comparison understands, for the page that opens."""
+
+    def read(visit: Visit, query: dict[str, str]) -> tuple[Changes, list[str]]:
+        from app.compare.links import read_pair  # the page is laid out before the core is loaded
+
+        pair, notes = read_pair(backstage.analyst, visit, query)
+        return ({tab.pair: pair} if pair.linked else {}), notes
+
+    return read
 
 
 def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab) -> None:
@@ -110,6 +127,11 @@ def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab
 
         return guarded(handler)
 
+    def take(pair: Pair, event: gr.EventData) -> Iterator[Changes]:
+        desk = backstage.analyst.compare_take
+        yield from tab.take.hand_out(event, lambda kind: desk.file(pair, kind))
+
+    tab.take.wire(take, [tab.pair])
     board: Any = tab.board  # gradio finds the names of its events in the script
     for event in (opened.select, board.renew):
         event(guarded(open_tab), [visit, tab.pair], tab.shown, **MODEL_QUEUE)

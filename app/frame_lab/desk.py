@@ -8,28 +8,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.frame_lab import payload as lab_payload
+from app.frame_lab.asks import DECISION, ORDER, SUFFICIENT, lab_ask, rows_of
 from app.frame_lab.questions import read_class, read_edit, read_operator, read_serial, speaks_of_two
-from stam_core.explain import EXPLAINERS, methods_of, parameter_specs
+from app.frame_lab.state import Shown
+from stam_core.explain import EXPLAINERS
 
 if TYPE_CHECKING:
     from app.analysis import Analyst
     from app.frame_lab.state import Lab
     from app.visit import Visit
     from stam_core import Engine
+    from stam_core.edits import Edit
     from stam_core.types import Clip, Explanation
 
-# Rows of "attention against effect", attention first. Those the registry does not have are left
-# out. The slow one comes last, in parts; all the others are there within a second.
-ROWS = (
-    "temporal-attention",
-    "temporal-rollout",
-    "embedding-gradients",
-    "leave-one-out",
-    "shapley",
-)
-DECISION = "decision-curve"
-ORDER = "order-reliance"
-SUFFICIENT = "sufficient-frames"
 BETWEEN_PARTS_SECONDS = 0.2  # the page need not be told of every step
 GAP_SECONDS = 0.002  # between steps, in which an edit that waits for the model gets it
 
@@ -48,6 +39,7 @@ class LabView:
     aim: dict[str, Any] | None = None
     effects: dict[str, Any] | None = None
     curves: dict[str, Any] | None = None
+    shown: Shown | None = None
 
 
 class LabDesk:
@@ -71,21 +63,52 @@ class LabDesk:
         chosen = replace(lab, target=visit.target, foil=visit.foil, seen=classes)
         if lab.shown == shown:
             return LabView(lab=chosen, aim=self._aim(engine, clip, chosen))
+        start = lab.start
+        if start is None or start.source != visit.source or len(start.slots) != clip.num_frames:
+            start = None
         # Another model may take another number of frames.
-        lab = replace(chosen, second=None, shown=shown)
+        second = None if start is None else lab.second
+        lab = replace(chosen, second=second, shown=shown, start=None)
         source = self._analyst.sources.get(visit.source)
+        other = {} if second is None else self._frames(visit, second)
+        edit = None
+        if start is not None:
+            shape = {"removal": lab.removal, "places": lab.places, "second": other.get("key")}
+            edit = {"slots": [list(slot) for slot in start.slots], **shape}
         examples = self._analyst.examples.items()
         return LabView(
             lab=lab,
-            clip=lab_payload.frames_payload(clip, source.name),
-            second={},
+            clip=lab_payload.frames_payload(clip, source.name) | {"edit": edit},
+            second=other,
             sources=[[name, example.title] for name, example in examples],
             answer=self._answer_as_opened(engine, clip, lab),
             aim=self._aim(engine, clip, lab),
+            shown=Shown(removal=lab.removal, places=lab.places),
         )
 
-    def answer(self, visit: Visit, lab: Lab, data: dict[str, Any]) -> LabView:
+    def answer(self, visit: Visit, lab: Lab, data: Mapping[str, Any]) -> LabView:
         """The answer to an edit.
+
+        Raises:
+            StamError: the edit cannot be read, or speaks of clips and frames that are not there.
+        """
+        engine, clips, edit = self.read(visit, lab, data)
+        original = engine.predict(clips[0])
+        edited = engine.assemble(clips, edit)
+        target = engine.target(clips[0], lab.target).index
+        keys = tuple(clip.digest for clip in clips)
+        slots = tuple((int(slot.clip), int(slot.frame), slot.kept) for slot in edit.slots)
+        return LabView(
+            answer=lab_payload.answer_payload(
+                clips[0], original, edited, edit=edit, serial=read_serial(data), target=target
+            ),
+            shown=Shown(keys, slots, edit.removal, edit.places),
+        )
+
+    def read(
+        self, visit: Visit, lab: Lab, data: Mapping[str, Any]
+    ) -> tuple[Engine, list[Clip], Edit]:
+        """The model, the clips and the edit that an event speaks of.
 
         Raises:
             StamError: the edit cannot be read, or speaks of clips and frames that are not there.
@@ -94,15 +117,7 @@ class LabDesk:
         clips = [clip]
         if lab.second is not None and speaks_of_two(data):
             clips.append(self._second(visit, lab.second)[1])
-        edit = read_edit(data, clips, engine.info.num_frames)
-        original = engine.predict(clip)
-        edited = engine.assemble(clips, edit)
-        target = engine.target(clip, lab.target).index
-        return LabView(
-            answer=lab_payload.answer_payload(
-                clip, original, edited, edit=edit, serial=read_serial(data), target=target
-            )
-        )
+        return engine, clips, read_edit(data, clips, engine.info.num_frames)
 
     def splice(self, visit: Visit, lab: Lab, source: str | None) -> LabView:
         """Another second clip; `source` is its key, or None for none any more.
@@ -112,12 +127,7 @@ class LabDesk:
         """
         if source is None:
             return LabView(lab=replace(lab, second=None), second={})
-        engine, clip = self._second(visit, source)
-        engine.predict(clip)  # its embeddings are there before the first edit asks for them
-        name = self._analyst.sources.get(source).name
-        return LabView(
-            lab=replace(lab, second=source), second=lab_payload.frames_payload(clip, name)
-        )
+        return LabView(lab=replace(lab, second=source), second=self._frames(visit, source))
 
     def splice_example(self, visit: Visit, lab: Lab, name: object) -> LabView:
         """An embedded clip as the second one; "" for none."""
@@ -161,8 +171,7 @@ class LabDesk:
         """
         engine, clip = self._analyst.opened(visit)
         asked = engine.target(clip, lab.target, lab.foil)
-        offered = methods_of(engine.info)
-        names = [name for name in ROWS if name in offered]
+        names = rows_of(engine.info)
         labels = engine.info.labels
         told = labels[asked.index], None if asked.foil is None else labels[asked.foil]
         found: dict[str, Explanation] = {}
@@ -199,7 +208,7 @@ class LabDesk:
         whole: dict[str, Explanation] = {}
         shown = 0
         for name in (DECISION, ORDER):
-            for part in self._growing(engine, clip, lab, name, alive, scale="probability"):
+            for part in self._growing(engine, clip, lab, name, alive):
                 if part.done >= 1:
                     whole[name] = part
                 elif len(whole) > shown:
@@ -215,12 +224,14 @@ class LabDesk:
         return LabView(curves=lab_payload.curves_payload(clip, *curves, foil=foil))
 
     def _growing(
-        self, engine: Engine, clip: Clip, lab: Lab, name: str, alive: Alive, **settings: object
+        self, engine: Engine, clip: Clip, lab: Lab, name: str, alive: Alive
     ) -> Iterator[Explanation]:
         """Partial answers, not more often than the page can use; the last one there was always."""
         told = 0.0
         held: Explanation | None = None
-        stream = self._stream(engine, clip, lab, name, **settings)
+        ask = lab_ask(engine.info, lab, name)
+        # What is on the page is remembered, for who takes it away and for the next who asks.
+        stream = self._analyst.explained.stream(engine, clip, ask, pause_seconds=0.0)
         for explanation in stream:
             now = time.monotonic()
             if now - told >= BETWEEN_PARTS_SECONDS or explanation.done >= 1:
@@ -234,19 +245,14 @@ class LabDesk:
         if held is not None:
             yield held
 
-    def _stream(
-        self, engine: Engine, clip: Clip, lab: Lab, name: str, **settings: object
-    ) -> Iterator[Explanation]:
-        """A method asked as the lab stands; it is given those settings that it has."""
-        known = {spec.name for spec in parameter_specs(name, engine.info)}
-        settings = {"removal": lab.removal, "places": lab.places, **settings}
-        used: dict[str, Any] = {key: value for key, value in settings.items() if key in known}
-        aimed = EXPLAINERS[name].info.uses_target
-        target, foil = (lab.target, lab.foil) if aimed else (None, None)
-        return engine.stream(clip, method=name, target=target, foil=foil, **used)
-
     def _second(self, visit: Visit, source: str) -> tuple[Engine, Clip]:
         return self._analyst.opened(replace(visit, source=source, span_seconds=None))
+
+    def _frames(self, visit: Visit, source: str) -> dict[str, Any]:
+        """The second clip's frames, for the page."""
+        engine, clip = self._second(visit, source)
+        engine.predict(clip)  # its embeddings are there before the first edit asks for them
+        return lab_payload.frames_payload(clip, self._analyst.sources.get(source).name)
 
     def _answer_as_opened(self, engine: Engine, clip: Clip, lab: Lab) -> dict[str, Any]:
         prediction = engine.predict(clip)

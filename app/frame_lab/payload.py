@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import payload, text
+from app.frame_lab.agreement import agreement_of
 from stam_core.explain import EXPLAINERS
-from stam_core.metrics.agreement import compare, spearman
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from stam_core.types import Clip, Explanation, Prediction
 
 LIKELIEST = 4  # classes shown of the clip as opened, and as many of the edited one
-MEASURED = ("shapley", "leave-one-out")  # methods that take frames away, the better one first
 
 
 def frames_payload(clip: Clip, name: str) -> dict[str, Any]:
@@ -94,7 +93,7 @@ def effects_payload(
         state: "running", "done" or "stopped".
         sufficient: the smallest set of frames that keeps the answer.
     """
-    measured = measured_by(found)
+    agreement = agreement_of(found, names) if names else None
     return {
         "key": clip.digest,
         "state": state,
@@ -102,8 +101,8 @@ def effects_payload(
         "foil": labels[1],
         "seconds": [round(float(seconds), 2) for seconds in clip.seconds],
         "rows": [_row(name, found.get(name)) for name in names],
-        "sentences": _sentences(found, names, measured),
-        "sufficient": _sufficient(sufficient),
+        "sentences": [] if agreement is None else agreement.sentences,
+        "sufficient": _sufficient(sufficient, labels),
     }
 
 
@@ -128,11 +127,12 @@ def _row(name: str, explanation: Explanation | None) -> dict[str, Any]:
         "low": None if low is None else _numbers(low),
         "high": None if high is None else _numbers(high),
         "done": float(explanation.done),
-        "note": _sum_note(explanation),
+        "note": sum_note(explanation),
     }
 
 
-def _sum_note(explanation: Explanation) -> str:
+def sum_note(explanation: Explanation) -> str:
+    """That the bars sum to what they must, and what the marks on them are."""
     details = explanation.details
     notes = []
     if {"v_all", "v_none"} <= details.keys() and explanation.frames is not None:
@@ -147,47 +147,40 @@ def _sum_note(explanation: Explanation) -> str:
     return "; ".join(notes)
 
 
-def measured_by(found: Mapping[str, Explanation]) -> str | None:
-    """The best row there is of those that took frames away and looked; only whole ones count."""
-    whole = [name for name in MEASURED if name in found and found[name].done >= 1]
-    return next(iter(whole), None)
+def _sufficient(
+    explanation: Explanation | None, labels: tuple[str, str | None]
+) -> dict[str, Any] | None:
+    members = _members(explanation)
+    if explanation is None or not members:
+        return None
+    return {"frames": members, "sentence": sufficient_sentence(explanation, labels)}
 
 
-def _sentences(
-    found: Mapping[str, Explanation], names: Sequence[str], measured: str | None
-) -> list[str]:
-    """Whether attention and effect agree, and every row's rank correlation with the effect."""
-    if measured is None or names[0] not in found:
-        return []
-    effect = found[measured].frames
-    attention = found[names[0]].frames
-    assert effect is not None  # rows are methods that give frames
-    assert attention is not None
-    title = EXPLAINERS[measured].info.title
-    pair = (EXPLAINERS[names[0]].info.title.lower(), f"the measured effect ({title})")
-    lines = [compare(attention, effect, names=pair).sentence]
-    told = []
-    for name in names:
-        frames = found[name].frames if name in found else None
-        if name == measured or frames is None or found[name].done < 1:
-            continue
-        rho = spearman(frames, effect)
-        told.append(f"{EXPLAINERS[name].info.title} {'none' if rho is None else f'{rho:+.2f}'}")
-    return [*lines, text.EFFECT_CORRELATION.format(measured=title, list=", ".join(told))]
-
-
-def _sufficient(explanation: Explanation | None) -> dict[str, Any] | None:
+def _members(explanation: Explanation | None) -> list[int]:
     if explanation is None or explanation.frames is None:
-        return None
-    members = [int(frame) for frame in np.flatnonzero(explanation.frames > 0.5)]
+        return []
+    return [int(frame) for frame in np.flatnonzero(explanation.frames > 0.5)]
+
+
+def sufficient_sentence(explanation: Explanation, labels: tuple[str, str | None]) -> str:
+    """Which frames alone are enough, and for what; "" where none are.
+
+    Args:
+        explanation: of the smallest sufficient set; its target is the predicted class.
+        labels: of the class asked about and of the one it is held against: then the set is enough
+            to keep the one above the other, and a third class may lead.
+    """
+    members = _members(explanation)
     if not members:
-        return None
-    sentence = text.EFFECT_SUFFICIENT[min(2, len(members))]
-    told = sentence.format(frames=_listed([str(frame + 1) for frame in members]))
+        return ""
+    target, foil = labels
+    sentences = text.EFFECT_SUFFICIENT if foil is None else text.EFFECT_SUFFICIENT_FOIL
+    frames = _listed([str(frame + 1) for frame in members])
+    told = sentences[min(2, len(members))].format(frames=frames, target=target, foil=foil)
     others = int(explanation.details.get("sets_of_this_size", 0)) - 1
     if others > 0:
         told += " " + text.EFFECT_ALIKE.format(count=others)
-    return {"frames": members, "sentence": told}
+    return told
 
 
 def _listed(words: list[str]) -> str:
@@ -210,10 +203,10 @@ def curves_payload(
 def _decision(explanation: Explanation) -> dict[str, Any]:
     shown = {"prefix", "suffix", "depth"}
     series = {name: _numbers(row) for name, row in explanation.series.items() if name in shown}
-    return {"series": series, "sentence": _decided(explanation)}
+    return {"series": series, "sentence": decision_sentence(explanation)}
 
 
-def _decided(explanation: Explanation) -> str:
+def decision_sentence(explanation: Explanation) -> str:
     """From how many frames, and from which layer on, the class leads."""
     details, series = explanation.details, explanation.series
     if "prefix_decided" not in details:
@@ -229,11 +222,17 @@ def _decided(explanation: Explanation) -> str:
 
 def _order(explanation: Explanation) -> dict[str, Any]:
     series = {name: _numbers(row) for name, row in explanation.series.items()}
-    shuffles = explanation.series["shuffles"]
+    return {"series": series, "sentence": order_sentence(explanation)}
+
+
+def order_sentence(explanation: Explanation) -> str:
+    """The value in other orders beside that as opened."""
+    series = explanation.series
+    shuffles = series["shuffles"]
     low, median, high = np.percentile(shuffles, [25, 50, 75])
     sentence = text.CURVE_ORDER.format(
-        original=_percent(series["original"][0]),
-        reversed=_percent(series["reversed"][0]),
+        original=_percent(float(series["original"][0])),
+        reversed=_percent(float(series["reversed"][0])),
         median=_percent(median),
         low=_percent(low),
         high=_percent(high),
@@ -242,7 +241,7 @@ def _order(explanation: Explanation) -> dict[str, Any]:
     if "shuffles_on_top" in explanation.details:
         held = round(explanation.details["shuffles_on_top"] * len(shuffles))
         sentence += " " + text.CURVE_ORDER_HELD.format(held=held, count=len(shuffles))
-    return {"series": series, "sentence": sentence}
+    return sentence
 
 
 def _numbers(row: NDArray[np.float32]) -> list[float]:

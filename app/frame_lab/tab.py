@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,9 @@ from app.components import update
 from app.components.frame_lab import AnswerBars, DecisionCurves, EffectBars, LabStrip
 from app.components.quick import FileButton
 from app.events import AT_ONCE, CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
-from app.frame_lab.state import Lab
+from app.frame_lab.state import Lab, Shown
 from app.guard import guarded, guarded_answer
+from app.takeaway.part import Linked, TakeAway, build_take_away
 from app.turns import Turns
 from app.visit import Visit
 
@@ -40,17 +41,20 @@ class FrameLabTab:
     """The parts of the tab that handlers write to."""
 
     lab: gr.State
+    edit: gr.State  # the edit whose answer is shown
     explained: gr.State  # the question that the effects on the page answer; "": none
     strip: LabStrip
     upload: FileButton
     answer: AnswerBars
     effects: EffectBars
     curves: DecisionCurves
+    take: TakeAway
 
     def updates(self, view: LabView) -> Changes:
         """What gradio is to change for a view: only what the view has."""
         parts = {
             self.lab: view.lab,
+            self.edit: view.shown,
             self.effects: view.effects,
             self.curves: view.curves,
         }
@@ -86,9 +90,32 @@ def build_frame_lab_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab
         effects = EffectBars(elem_id="lab-effects", words=text.EFFECT_WORDS)
     with gr.Column(elem_classes="pane"):
         curves = DecisionCurves(elem_id="lab-curves", words=text.CURVE_WORDS)
-    tab = FrameLabTab(gr.State(Lab()), gr.State(""), strip, upload, answer, effects, curves)
+    take = build_take_away(text.LAB_TAKE_WORDS, "lab-take")
+    tab = FrameLabTab(
+        gr.State(Lab()),
+        gr.State(Shown()),
+        gr.State(""),
+        strip,
+        upload,
+        answer,
+        effects,
+        curves,
+        take,
+    )
     FrameLabHandlers(tab, backstage, visit).wire(opened)
     return tab
+
+
+def read_address(tab: FrameLabTab, backstage: Backstage) -> Linked:
+    """What of an address the lab understands, for the page that opens."""
+
+    def read(visit: Visit, query: dict[str, str]) -> tuple[Changes, list[str]]:
+        from app.frame_lab.links import read_lab  # the page is laid out before the core is loaded
+
+        lab, notes = read_lab(backstage.analyst, visit, query)
+        return ({} if lab == Lab() else {tab.lab: lab}), notes
+
+    return read
 
 
 class FrameLabHandlers:
@@ -109,23 +136,25 @@ class FrameLabHandlers:
         """Connect the parts."""
         tab = self.tab
         both = [self.visit, tab.lab]
-        bench = [tab.lab, tab.strip, tab.answer]
+        edited = [*both, tab.edit]
+        bench = [tab.lab, tab.edit, tab.strip, tab.answer, tab.take.offer]
         strip: Any = tab.strip  # gradio finds the names of its events in the script
         answer: Any = tab.answer
         effects: Any = tab.effects
         asked = [
             *(
-                event(guarded(self.open), both, [*bench, tab.effects], **MODEL_QUEUE)
+                event(guarded(self.open), edited, [*bench, tab.effects], **MODEL_QUEUE)
                 for event in (opened.select, strip.renew)
             ),
-            answer.aim(guarded(self.aim), both, bench, **CHOICE_QUEUE),
+            answer.aim(guarded(self.aim), edited, bench, **CHOICE_QUEUE),
             strip.operate(guarded(self.operate), both, bench, **CHOICE_QUEUE),
         ]
         shown = [tab.explained, tab.effects, tab.curves]
         for event in asked:
             event.success(guarded(self.explain), [*both, tab.explained], shown, **EFFECT_QUEUE)
         arrange = guarded_answer(self.arrange)  # each page sends one at a time: `lab_edits.js`
-        strip.arrange(arrange, both, [tab.answer], **AT_ONCE)
+        strip.arrange(arrange, both, [tab.answer, tab.edit, tab.take.offer], **AT_ONCE)
+        tab.take.wire(self.take, edited)
         strip.splice(guarded(self.splice), both, [tab.lab, tab.strip], **MODEL_QUEUE)
         tab.upload.upload(
             guarded(self.upload),
@@ -138,16 +167,33 @@ class FrameLabHandlers:
             queue=False, api_visibility="private", show_progress="hidden",
         )  # fmt: skip
 
-    def open(self, visit: Visit, lab: Lab) -> Iterator[Changes]:
+    def open(self, visit: Visit, lab: Lab, edit: Shown) -> Iterator[Changes]:
         """The tab comes into view."""
         if visit.source is None:
             return
-        if changes := self.tab.updates(self._desk.open(visit, lab)):
+        if changes := self._changes(self._desk.open(visit, lab), visit, lab, edit):
             yield changes  # gradio takes an empty record for a mistake
 
     def arrange(self, visit: Visit, lab: Lab, event: gr.EventData) -> Changes:
         """Frames were removed, moved or replaced."""
-        return self.tab.updates(self._desk.answer(visit, lab, event_data(event)))
+        view = self._desk.answer(visit, lab, event_data(event))
+        assert view.shown is not None
+        # The page tells the choice to "operate" too, which may come later.
+        lab = replace(lab, removal=view.shown.removal, places=view.shown.places)
+        return self._changes(view, visit, lab, view.shown)
+
+    def take(self, visit: Visit, lab: Lab, edit: Shown, event: gr.EventData) -> Iterator[Changes]:
+        """A file of what is shown was asked for."""
+        desk = self._backstage.analyst.lab_take
+        yield from self.tab.take.hand_out(event, lambda kind: desk.file(visit, lab, edit, kind))
+
+    def _changes(self, view: LabView, visit: Visit, lab: Lab, edit: Shown) -> Changes:
+        """What changes with a view, and what of it can be taken away; `edit` is that so far."""
+        changes = self.tab.updates(view)
+        if changes:
+            offer = self._backstage.analyst.lab_take.offer
+            changes[self.tab.take.offer] = offer(visit, view.lab or lab, view.shown or edit)
+        return changes
 
     def splice(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
         """An embedded clip was chosen as the second one."""
@@ -165,9 +211,9 @@ class FrameLabHandlers:
         source = self._backstage.analyst.sources.add(Path(path), name, visitor)
         yield self.tab.updates(self._desk.splice(visit, lab, source))
 
-    def aim(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
+    def aim(self, visit: Visit, lab: Lab, edit: Shown, event: gr.EventData) -> Iterator[Changes]:
         """Another class was asked about."""
-        yield self.tab.updates(self._desk.aim(visit, lab, event_data(event)))
+        yield self._changes(self._desk.aim(visit, lab, event_data(event)), visit, lab, edit)
 
     def operate(self, visit: Visit, lab: Lab, event: gr.EventData) -> Iterator[Changes]:
         """Another way to remove frames was chosen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from app.inspect.model_part import (
     build_model_choice,
     build_model_offer,
 )
-from app.inspect.take_part import TakeAway, build_take_away
+from app.takeaway.part import Linked, TakeAway, build_take_away
 from app.turns import Turn, Turns
 from app.visit import Visit
 
@@ -127,7 +127,7 @@ def build_inspect_tab(backstage: Backstage, *, local: bool) -> InspectTab:
         heat = _panel("heat")
         bars = _panel("bars")
         sampling = _panel("sampling", text.SAMPLING_WORDS)
-    take = build_take_away()
+    take = build_take_away(text.TAKE_WORDS, "take")
     with gr.Accordion(text.ABOUT_TITLE, open=False, elem_id="about"):
         gr.Markdown(text.ABOUT)
     tab = InspectTab(Turns(), visit, sources, predictions, strip, heat, bars, sampling, model, take)
@@ -167,7 +167,7 @@ def build_clip_sources() -> ClipSources:
 
 
 def _wire(tab: InspectTab, offer: ModelOffer, backstage: Backstage) -> None:
-    tab.take.wire(tab.visit, backstage)
+    _wire_take_away(tab, backstage)
     _wire_clips(tab, backstage)
     _wire_panels(tab, backstage)
 
@@ -177,20 +177,41 @@ def _wire(tab: InspectTab, offer: ModelOffer, backstage: Backstage) -> None:
     ModelHandlers(tab.model, offer, backstage, show).wire(tab.visit, tab.shown)
 
 
+def _wire_take_away(tab: InspectTab, backstage: Backstage) -> None:
+    def take(visit: Visit, event: gr.EventData) -> Iterator[Changes]:
+        yield from tab.take.hand_out(event, lambda kind: backstage.analyst.take.file(visit, kind))
+
+    tab.take.wire(take, [tab.visit])
+
+
 def _panel(elem_id: str, words: dict[str, str] = text.PANEL_WORDS) -> ParameterPanel:
     with gr.Column(min_width=280, elem_classes="pane"):
         return ParameterPanel(elem_id=elem_id, words=words)
 
 
-def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], Iterator[Changes]]:
-    """The handler for a page that opens: the example of its address, or the first one, analysed."""
+def first_page(
+    tab: InspectTab, backstage: Backstage, others: Sequence[Linked] = ()
+) -> Callable[[gr.Request], Iterator[Changes]]:
+    """The handler for a page that opens: the example of its address, or the first one, analysed.
+
+    Args:
+        tab: this one.
+        backstage: has the core.
+        others: of other tabs, what each reads from the address.
+    """
 
     def open_page(request: gr.Request) -> Iterator[Changes]:
         turn = tab.begin(request)
         analyst = backstage.analyst
         yield {tab.model.choice: gr.update(choices=analyst.models.choices(Visit().model))}
         cards = analyst.example_cards
-        visit, notes = analyst.take.read(dict(request.query_params))
+        query = dict(request.query_params)
+        visit, notes = analyst.take.read(query)
+        for read in others:
+            changes, more = read(visit, query)
+            notes += more
+            if changes:
+                yield changes
         if visit.model != Visit().model:
             yield {tab.model.choice: gr.update(value=visit.model)}
         name = analyst.example_name(visit)
@@ -198,7 +219,7 @@ def first_page(tab: InspectTab, backstage: Backstage) -> Callable[[gr.Request], 
         if name is not None:
             yield from _shown(tab, backstage, visit, turn)
         for note in notes:
-            warn(note)
+            warn(text.LINK_FELL_BACK.format(reason=note))
 
     return guarded(open_page)
 

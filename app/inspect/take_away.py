@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import text
 from app.explained import asks, with_methods
-from app.inspect.links import read_methods, write_link
-from app.visit import EMBEDDED, Visit
-from stam_core.cli.output import safe_stem
-from stam_core.errors import ParameterError, StamError
+from app.takeaway.files import checked_kind, handed_out, kinds_of, question_of, write_json
+from app.takeaway.links import read_methods, read_view, write_link
+from stam_core.errors import StamError
 from stam_core.gather import gather_evidence
 from stam_core.models import MODELS
-from stam_core.render.evidence import Evidence
 from stam_core.render.figures import render_strip, save_figure
 from stam_core.render.film import FILM_FPS, render_film, write_gif
 from stam_core.render.numbers import numbers
-from stam_core.render.repeat import Question, command_line, python_lines
+from stam_core.render.repeat import command_line, python_lines
 from stam_core.render.report import render_report, write_report
 from stam_core.video.encode import write_mp4
 
 if TYPE_CHECKING:
-    from app.analysis import Analyst
-    from stam_core import Engine
+    from pathlib import Path
 
-KINDS = tuple(kind for kind, _ in text.TAKE_WORDS["kinds"])
+    from app.analysis import Analyst
+    from app.visit import Visit
+    from stam_core import Engine
+    from stam_core.render.evidence import Evidence
+    from stam_core.render.repeat import Question
+
+KINDS = kinds_of(text.TAKE_WORDS)
 
 
 class TakeDesk:
@@ -52,22 +52,10 @@ class TakeDesk:
         }  # fmt: skip
 
     def read(self, query: Mapping[str, str]) -> tuple[Visit, list[str]]:
-        """The view that an address asks for, and a sentence for what of it is not here."""
-        analyst, notes = self._analyst, []
-        visit = Visit()
-        names = [card["name"] for card in analyst.example_cards["items"]]
-        wanted = query.get("example")
-        if wanted is not None and wanted not in names:
-            notes.append(text.LINK_NO_EXAMPLE)
-        model = query.get("model", EMBEDDED)
-        if model in MODELS and analyst.models.is_ready(model):
-            visit = analyst.with_model(visit, model)
-        else:
-            notes.append(text.LINK_NO_MODEL)
-        if names:
-            visit = analyst.example(visit, wanted if wanted in names else names[0])
-        visit, more = read_methods(visit, query, analyst.engines.info(visit.model))
-        return visit, [text.LINK_FELL_BACK.format(reason=reason) for reason in notes + more]
+        """The view that an address asks for, and a reason for each part that is not here."""
+        visit, notes = read_view(self._analyst, query)
+        visit, more = read_methods(visit, query, self._analyst.engines.info(visit.model))
+        return visit, notes + more
 
     @contextmanager
     def file(self, visit: Visit, kind: object) -> Iterator[Path]:
@@ -77,14 +65,14 @@ class TakeDesk:
             ParameterError: there is no such kind.
             StamError: the clip or the model cannot be had.
         """
-        if kind not in KINDS:
-            raise ParameterError(text.TAKE_NO_KIND)
+        suffix = checked_kind(kind, KINDS)
         visit = with_methods(visit, self._analyst.engines.info(visit.model))
         engine, evidence = self.evidence(visit)
-        stem = f"{safe_stem(evidence.clip_name)}.{visit.heat}"
-        with tempfile.TemporaryDirectory(prefix="take-") as folder:
-            path = Path(folder) / f"{stem}.{kind}"
+
+        def write(path: Path) -> None:
             write_file(path, evidence, self._question(visit), engine)
+
+        with handed_out(evidence.clip_name, visit.heat, suffix, write) as path:
             yield path
 
     def evidence(self, visit: Visit) -> tuple[Engine, Evidence]:
@@ -101,22 +89,8 @@ class TakeDesk:
 
     def _question(self, visit: Visit) -> Question:
         """What Python or the command line must be asked to give the heat map again."""
-        info = self._analyst.engines.info(visit.model)
-        visit = with_methods(visit, info)
-        ask, _ = asks(visit)
-        name = self._analyst.example_name(visit)
-        clip = self._analyst.sources.get(visit.source).name
-        return Question(
-            clip=clip if name is None else f"assets/examples/{name}",
-            model=info.name if visit.model in MODELS else EMBEDDED,
-            weights=None if visit.model in MODELS else text.OWN_WEIGHTS,
-            sampling=None if visit.policy == info.sampling else visit.policy,
-            span_seconds=visit.span_seconds,
-            method=ask.method,
-            target=None if ask.target is None else info.labels[ask.target],
-            foil=None if ask.foil is None else info.labels[ask.foil],
-            parameters=ask.parameters,
-        )
+        visit = with_methods(visit, self._analyst.engines.info(visit.model))
+        return question_of(self._analyst, visit, asks(visit)[0])
 
 
 def write_file(path: Path, evidence: Evidence, question: Question, engine: Engine) -> None:
@@ -137,7 +111,6 @@ def write_file(path: Path, evidence: Evidence, question: Question, engine: Engin
             report = render_report(evidence, question=question, weights_digest=digest)
             write_report(path, report)
         case ".json":
-            figures = numbers(evidence, weights_digest=digest)
-            path.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            write_json(path, numbers(evidence, weights_digest=digest))
         case other:
             raise StamError(f"No file of the kind {other!r} can be made.")

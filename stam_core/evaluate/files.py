@@ -14,8 +14,8 @@ from typing import Literal
 from stam_core.evaluate.errors import EvaluationError
 from stam_core.evaluate.scores import EvaluationReport
 from stam_core.render.confusion import render_confusion
-from stam_core.render.figures import save_figure
 from stam_core.render.numbers import Json, json_ready, versions
+from stam_core.render.sheet import save_figure
 from stam_core.render.words import one_line
 
 FORMAT = 1  # grows when a key changes its meaning

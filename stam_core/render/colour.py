@@ -110,6 +110,7 @@ def normalise(
     signed: bool,
     scale: Scale = "clip",
     floor: Floor = "zero",
+    peak: float | None = None,
 ) -> ScaledScores:
     """Bring scores to [0,1] without inventing contrast.
 
@@ -123,6 +124,8 @@ def normalise(
         signed: whether scores below zero have a meaning.
         scale: one gain for the clip, or one per frame.
         floor: the score drawn as 0: zero, or the lowest there is; signed scores have none.
+        peak: the score drawn as 1, above zero, where several clips are drawn on one scale; None:
+            the highest there is.
 
     Raises:
         ValueError: A score is not finite, or is negative although unsigned.
@@ -135,7 +138,7 @@ def normalise(
     if not signed and numbers.min() < 0:
         raise ValueError(f"unsigned scores must not be negative, lowest is {numbers.min():g}")
     flat = numbers.reshape(len(numbers), -1)  # [T,n]
-    high = np.abs(flat).max(axis=1)  # [T]
+    high = np.abs(flat).max(axis=1) if peak is None else np.full(len(flat), float(peak))  # [T]
     low = -high if signed else flat.min(axis=1) if floor == "lowest" else np.zeros_like(high)
     if scale == "clip":
         low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
@@ -144,4 +147,5 @@ def normalise(
     shift = np.where(high > low, -low, 0.5 if signed else -low)
     per_frame = (-1, *(1 for _ in numbers.shape[1:]))
     values = (numbers + shift.reshape(per_frame)) / gain.reshape(per_frame)
+    values = values.clip(0.0, 1.0)  # a score beyond the peak is drawn as the peak
     return ScaledScores(values.astype(np.float32), low=low, high=high, scale=scale)

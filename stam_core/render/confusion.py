@@ -14,8 +14,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from stam_core.render.colour import colour_map
-from stam_core.render.figures import DPI, FAINT, FONT, INK, PAGE_WIDTH, Look
-from stam_core.render.figures import _plain as plain_text
+from stam_core.render.sheet import DPI, FAINT, FONT, INK, PAGE_WIDTH, Look, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,12 +67,20 @@ class HeatStyle:
     floor: Floor = "zero"  # "lowest": the first colour is the lowest score; shows small differences
     smoothing: Smoothing = "grid"  # "grid": the patches as they are; "smooth": bilinear between
     outside: float = 0.75  # brightness in [0,1] of what the model did not see
+    # The scores of full colour and of a full bar, where several clips are drawn on one scale; None:
+    # the clip's own highest.
+    heat_peak: float | None = None
+    bars_peak: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("opacity", "outside"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ParameterError(f"{name} must be between 0 and 1, not {value!r}.")
+        for name in ("heat_peak", "bars_peak"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise ParameterError(f"{name} must be a number above 0, not {value!r}.")
         for name, known in (
             ("scale", ("clip", "frame")),
             ("floor", ("zero", "lowest")),

@@ -152,7 +152,11 @@ def overlay_frames(
     signed = scores is not None and scores.signed
     if scores is not None and scores.patches is not None:
         heat = normalise(
-            scores.patches, signed=signed, scale=style.scale, floor=style.floor
+            scores.patches,
+            signed=signed,
+            scale=style.scale,
+            floor=style.floor,
+            peak=style.heat_peak,
         ).values  # [T,h,w]
     colours = style.colours_for(signed)
     return [

@@ -6,8 +6,8 @@ Clip names and labels are untrusted: Python gets them by `repr`, the shell by `s
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -39,30 +39,123 @@ class Question:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class EditQuestion:
+    """An edited clip, and what was measured of the clip as opened."""
+
+    about: Question  # its clip, model, classes; its method and parameters are not looked at
+    places: Sequence[tuple[int, int, bool]]  # clip (0 or 1), frame from 0, kept
+    second: str | None = None  # the second clip, where the places have frames of one
+    removal: str = "drop"
+    positions: str = "keep"
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # with their parameters
+
+
 def python_lines(question: Question) -> str:
     """Lines that give the same scores in Python."""
-    engine = [repr(question.model)]
-    if question.weights is not None:
-        engine.append(f"weights={question.weights!r}")
-    clip = [repr(question.clip)]
-    if question.sampling is not None:
-        clip.append(f"sampling={question.sampling!r}")
-    if question.span_seconds is not None:
-        clip.append(f"span_seconds={question.span_seconds!r}")
-    asked = [f"method={question.method!r}"]
-    asked += [f"{name}={value!r}" for name, value in _classes(question).items()]
-    asked += [f"{name}={value!r}" for name, value in question.parameters.items()]
     return "\n".join(
         (
             "from stam_core import Engine",
             "",
-            f"engine = Engine({', '.join(engine)})",
-            f"clip = engine.open({', '.join(clip)})",
+            f"engine = {_engine(question)}",
+            f"clip = engine.open({_clip(question)})",
             "prediction = engine.predict(clip)",
-            f"explanation = engine.explain(clip, {', '.join(asked)})",
+            f"explanation = engine.explain(clip, {_asked(question)})",
             "print(prediction.top(5), explanation)",
         )
     )
+
+
+def edited_python_lines(question: EditQuestion) -> str:
+    """Lines that give both answers and the same rows and curves in Python."""
+    about = question.about
+    opened = [f"engine.open({_clip(about)})"]
+    if question.second is not None:
+        whole = replace(about, clip=question.second, span_seconds=None)
+        opened.append(f"engine.open({_clip(whole)})")
+    named = "".join(f", {name}={value!r}" for name, value in _classes(about).items())
+    return "\n".join(
+        (
+            "from stam_core import Engine",
+            "from stam_core.edits import Edit, Slot",
+            "",
+            f"engine = {_engine(about)}",
+            f"clips = [{', '.join(opened)}]",
+            "# Of each place in time: which frame stands there, of which clip, whether it stays.",
+            "slots = (",
+            *(f"    {_slot(*place)}," for place in question.places),
+            ")",
+            f"edit = Edit(slots, removal={question.removal!r}, places={question.positions!r})",
+            "original, edited = engine.predict(clips[0]), engine.assemble(clips, edit)",
+            "for index, label in enumerate(original.labels):",
+            "    before, after = original.probabilities[index], edited.probabilities[index]",
+            '    print(f"{label}: {before:.1%} -> {after:.1%}")',
+            "methods = {",
+            *(f"    {name!r}: {dict(used)!r}," for name, used in question.methods.items()),
+            "}",
+            "for method, parameters in methods.items():  # of the clip as opened",
+            f"    found = engine.explain(clips[0], method=method{named}, **parameters)",
+            "    print(method, found.frames, found.series, found.details)",
+        )
+    )
+
+
+def compared_python_lines(left: Question, right: Question) -> str:
+    """Lines that give both sides' scores, what their rankings are worth and how far they agree."""
+    lines = [
+        "from stam_core import Engine",
+        "from stam_core.metrics import compare, frame_faithfulness",
+        "",
+    ]
+    for name, question in (("left", left), ("right", right)):
+        classes = "".join(f", {key}={label!r}" for key, label in _classes(question).items())
+        lines += [
+            f"engine = {_engine(question)}",
+            f"{name}_clip = engine.open({_clip(question)})",
+            f"{name} = engine.explain({name}_clip, {_asked(question)})",
+            f"print({name!r}, engine.predict({name}_clip).top(1), {name})",
+            f"if {name}.frames is not None:  # does the answer follow this ranking of the frames?",
+            f"    asked = engine.target({name}_clip{classes})",
+            f"    with engine.subject({name}_clip) as subject:",
+            f"        print(frame_faithfulness(subject, asked, {name}.frames).sentence)",
+        ]
+    lines += [
+        'for places in ("frames", "patches"):',
+        "    a, b = getattr(left, places), getattr(right, places)",
+        "    known = a is not None and b is not None and a.shape == b.shape",
+        "    if known and left_clip.digest == right_clip.digest:",
+        "        print(compare(a, b, places=places).sentence)",
+    ]
+    return "\n".join(lines)
+
+
+def _slot(clip: int, frame: int, kept: bool) -> str:
+    more = [f"clip={clip}"] if clip else []
+    more += [] if kept else ["kept=False"]
+    return f"Slot({', '.join([str(frame), *more])})"
+
+
+def _engine(question: Question) -> str:
+    words = [repr(question.model)]
+    if question.weights is not None:
+        words.append(f"weights={question.weights!r}")
+    return f"Engine({', '.join(words)})"
+
+
+def _clip(question: Question) -> str:
+    words = [repr(question.clip)]
+    if question.sampling is not None:
+        words.append(f"sampling={question.sampling!r}")
+    if question.span_seconds is not None:
+        words.append(f"span_seconds={question.span_seconds!r}")
+    return ", ".join(words)
+
+
+def _asked(question: Question) -> str:
+    words = [f"method={question.method!r}"]
+    words += [f"{name}={value!r}" for name, value in _classes(question).items()]
+    words += [f"{name}={value!r}" for name, value in question.parameters.items()]
+    return ", ".join(words)
 
 
 def command_line(question: Question, *, out: str = OUT) -> str:

@@ -174,6 +174,28 @@ def test_the_way_of_removing_changes_the_answer(lab: Page) -> None:
     assert shares(lab) != dropped
 
 
+def test_undo_and_reset_restore_the_way_of_removing_too(lab: Page) -> None:
+    start = shares(lab)
+    removal = lab.locator("#lab-strip [data-name=removal]")
+    lab.locator("#lab-strip .caption").nth(4).click()
+    press(lab, "only")
+    dropped = shares(lab)
+    removal.select_option("hold")
+    assert shares(lab) != dropped
+    press(lab, "undo")
+    expect(removal).to_have_value("drop")
+    assert kept(lab) == 1
+    assert shares(lab) == dropped
+    press(lab, "redo")
+    expect(removal).to_have_value("hold")
+    press(lab, "reset")
+    expect(removal).to_have_value("drop")
+    expect(lab.locator("#lab-strip [data-name=reset]")).to_be_disabled()
+    assert shares(lab) == start
+    removal.select_option("mean")
+    expect(lab.locator("#lab-strip [data-name=reset]")).to_be_enabled()
+
+
 def test_frames_of_a_second_clip_are_spliced_in(lab: Page) -> None:
     lab.locator("#lab-strip [data-name=source]").select_option("walk.mp4")
     spares = lab.locator("#lab-strip .spare")
@@ -243,6 +265,11 @@ def test_attention_stands_beside_the_effect_and_shapley_streams_in(lab: Page) ->
 
 
 def test_the_sum_can_be_stopped_and_what_there_is_stays(lab: Page) -> None:
+    # Asked in a way nobody asked before: what is known already needs no stopping.
+    lab.locator("#lab-strip [data-name=places]").select_option("close")
+    expect(lab.locator("#lab-effects .line[data-name=shapley]")).not_to_have_attribute(
+        "data-done", "1"
+    )
     lab.locator("#lab-effects [data-name=stop]").click()
     expect(lab.locator("#lab-effects .effects")).to_have_attribute("data-state", "stopped")
     expect(lab.locator("#lab-effects .progress")).to_contain_text("these are estimates")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from opened_page import SHOWN, Ui
 from playwright.sync_api import BrowserContext, Download, Page, Request, expect
+from test_frame_lab_page import FRAMES, answered, kept, open_lab, order, press, shares
 
 pytestmark = pytest.mark.browser
 
@@ -33,9 +34,9 @@ def open_offer(ui: Ui, query: str = "") -> Page:
     return page
 
 
-def take(page: Page, kind: str) -> Download:
+def take(page: Page, kind: str, part: str = "take") -> Download:
     with page.expect_download(timeout=120_000) as waiting:
-        page.locator(f"#take [data-kind={kind}]").click()
+        page.locator(f"#{part} [data-kind={kind}]").click()
     return waiting.value
 
 
@@ -119,3 +120,74 @@ def test_a_forged_link_shows_the_default_and_says_so(ui: Ui) -> None:
     expect(toasts.filter(has_text="example clip").first).to_be_visible()
     expect(toasts.filter(has_text="residual must be").first).to_be_visible()
     expect(page.locator("#heat [data-name=choice]")).to_have_value("spatial-rollout")
+
+
+def test_an_edited_strip_is_removed_reordered_undone_and_exported(ui: Ui, tmp_path: Path) -> None:
+    page = open_lab(ui)
+    for place in (0, 3, 5):
+        page.locator(FRAMES).nth(place).click()
+    page.locator(FRAMES).nth(7).focus()
+    page.keyboard.press("Shift+ArrowRight")  # frames 8 and 9 change places
+    page.locator("#lab-strip [data-name=removal]").select_option("hold")
+    press(page, "reverse")
+    press(page, "undo")
+    page.locator(FRAMES).nth(10).click()
+    press(page, "undo")
+    assert kept(page) == 13
+    assert order(page)[6:10] == [6, 8, 7, 9]
+    answered(page)
+    classes = page.locator("#lab-answer .class").all_inner_texts()
+    now = dict(zip(classes, shares(page), strict=True))
+    page.locator("#lab-take summary").click()
+    take(page, "json", "lab-take").save_as(tmp_path / "edit.json")
+    found = json.loads((tmp_path / "edit.json").read_text())
+    places = found["edit"]["places"]
+    assert [place["frame"] for place in places] == order(page)
+    assert [place["place"] for place in places if not place["kept"]] == [0, 3, 5]
+    assert (found["edit"]["removal"], found["edit"]["kept"]) == ("hold", 13)
+    answer = found["answer"]["edited"]
+    assert len(answer["labels"]) == len(answer["probabilities"]) == 23
+    for label, share in now.items():
+        probability = answer["probabilities"][answer["labels"].index(label)]
+        assert share == f"{100 * probability:.1f} %"
+    for kind in ("png", "pdf"):
+        download = take(page, kind, "lab-take")
+        assert re.fullmatch(rf"[\w-]+\.frame-lab\.{kind}", download.suggested_filename)
+        download.save_as(tmp_path / kind)
+        assert (tmp_path / kind).read_bytes().startswith(HEADS[kind])
+
+
+def test_the_link_of_an_edited_strip_shows_it_again(ui: Ui) -> None:
+    page = open_lab(ui)
+    page.locator("#lab-strip [data-name=source]").select_option("walk.mp4")
+    expect(page.locator("#lab-strip .spare")).to_have_count(16)
+    page.locator(FRAMES).nth(2).click()
+    page.locator("#lab-strip .caption").nth(7).click()
+    page.locator("#lab-strip .spare").nth(3).click()
+    page.locator("#lab-strip [data-name=removal]").select_option("mean")
+    told = shares(page)
+    page.locator("#lab-take summary").click()
+    link = page.locator("#lab-take [data-name=link]")
+    expect(link).to_contain_text(re.compile(r"frames=1\.2\.3x\.4\.5\.6\.7\.b4\..*second=walk\.mp4"))
+    expect(link).to_contain_text("removal=mean")
+    expect(page.locator("#lab-take [data-name=python]")).to_contain_text("Slot(3, clip=1)")
+    address = link.inner_text()
+    page = ui.open("/?" + address.split("?", 1)[1])
+    page.wait_for_selector(".lab[data-state=shown]", timeout=60_000)
+    expect(page.locator("#lab-strip .status")).to_contain_text("second clip: 1")
+    expect(page.locator("#lab-strip [data-name=removal]")).to_have_value("mean")
+    answered(page)
+    assert kept(page) == 15
+    assert order(page)[7] == 3
+    assert shares(page) == told
+    press(page, "undo")
+    expect(page.locator("#lab-strip .status")).to_have_text("as opened")
+
+
+def test_a_forged_edit_shows_the_clip_as_opened_and_says_so(ui: Ui) -> None:
+    page = ui.open("/?tab=frame-lab&example=walk.mp4&frames=1.2.%3Cimg%20src=x%3E&removal=mean")
+    page.wait_for_selector(".lab[data-state=shown]", timeout=60_000)
+    toasts = page.locator("[data-testid=toast-body]")
+    expect(toasts.filter(has_text="edit of the strip").first).to_be_visible()
+    expect(page.locator("#lab-strip .status")).to_have_text("as opened")
+    assert order(page) == list(range(16))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stam_core.render.confusion import render_confusion
-from stam_core.render.figures import save_figure
+from stam_core.render.sheet import save_figure
 
 
 @pytest.mark.parametrize("n", [1, 4, 40, 400])

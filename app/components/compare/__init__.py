@@ -8,8 +8,8 @@ from app.components.base import PageComponent
 class TakeOffer(PageComponent):
     """Files to ask for, and the link and lines of the view, each with a button that copies it.
 
-    `value` is made by `app.inspect.take_away.TakeDesk.offer`; `making` is the kind of file being
-    made, or ""; `words` the texts. Event: "take" `{"kind"}`.
+    `value` is made by the `offer` of a tab's desk; `making` is the kind of file being made, or "";
+    `words` the texts. Event: "take" `{"kind"}`.
     """
 
     folder = "compare/"

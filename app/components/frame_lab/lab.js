@@ -50,8 +50,8 @@ function field(title, control) {
 }
 
 function buildOperator() {
-  page.removal = menu("removal", words.removals, (value) => { lab.removal = value; operate(); });
-  page.places = menu("places", words.places_choices, (value) => { lab.places = value; operate(); });
+  page.removal = menu("removal", words.removals, (removal) => change({ removal }));
+  page.places = menu("places", words.places_choices, (places) => change({ places }));
   const box = make("div", "operator");
   box.append(field(words.removal, page.removal), field(words.places, page.places));
   return box;
@@ -87,6 +87,13 @@ async function read(clip) {
   return picture;
 }
 
+// The edit of a link, as the server checked it; undoing it shows the clip as opened.
+function linked(edit) {
+  if (!edit) return null;
+  const slots = edit.slots.map(([clip, frame, kept]) => ({ clip, frame, kept }));
+  return { slots, removal: edit.removal, places: edit.places, past: [asOpened()], future: [], current: 0, serial: 0 };
+}
+
 async function takeClip() {
   const clip = props.clip;
   if (!clip || !clip.key || clip === page.wanted) return;
@@ -96,10 +103,16 @@ async function takeClip() {
   page.clips = [clip, null];
   page.pictures = [picture, null];
   kept.first = { clip, picture };
-  const again = kept.key === clip.key && kept.edit;
-  Object.assign(lab, again || { slots: original(), past: [], future: [], current: 0, serial: 0 });
+  const again = kept.key === clip.key ? kept.edit : null;
+  const begun = again ? null : linked(clip.edit);
+  const second = again ? kept.second : begun && clip.edit.second;
+  // How frames are removed is a choice for every clip; another clip has no edits yet.
+  const { removal, places } = kept.edit || lab;
+  const anew = { slots: original(), removal, places, past: [], future: [], current: 0, serial: 0 };
+  Object.assign(lab, again || begun || anew);
+  page.pending = null;
   if (lab.slots.some((slot) => slot.clip === 1)) {
-    page.pending = lab.slots; // until the second clip is drawn again
+    page.pending = { slots: lab.slots, second }; // until the second clip is drawn
     lab.slots = original();
   }
   page.tiles = clip.frames.map((_, place) => buildTile(place));
@@ -109,6 +122,7 @@ async function takeClip() {
   Object.assign(root.dataset, { state: "shown", sent: lab.serial });
   buildTray();
   draw();
+  if (begun && !page.pending) send();
   document.dispatchEvent(new CustomEvent("stam-lab-clip"));
 }
 
@@ -121,19 +135,22 @@ async function takeSecond() {
   page.clips[1] = second;
   page.pictures[1] = picture;
   if (gone) forgetSecond();
-  if (second && page.pending && kept.second === second.key) lab.slots = page.pending;
+  const pending = second && page.pending && page.pending.second === second.key ? page.pending : null;
+  if (pending) lab.slots = pending.slots;
   page.pending = null;
   buildTray();
   draw();
+  if (pending) send();
 }
 
 // Places that hold frames of a clip that is no longer there go back to the frame they had.
 function forgetSecond() {
-  const own = (slots) => slots.map((slot, place) => (slot.clip ? { clip: 0, frame: place, kept: true } : slot));
+  const own = (slot, place) => (slot.clip ? { clip: 0, frame: place, kept: true } : slot);
+  const cleared = (past) => ({ ...past, slots: past.slots.map(own) });
   const had = lab.slots.some((slot) => slot.clip === 1);
-  lab.past = lab.past.map(own);
-  lab.future = lab.future.map(own);
-  lab.slots = own(lab.slots);
+  lab.past = lab.past.map(cleared);
+  lab.future = lab.future.map(cleared);
+  lab.slots = lab.slots.map(own);
   if (had) send();
 }
 

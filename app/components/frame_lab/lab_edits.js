@@ -1,28 +1,36 @@
-// Part of the lab's script: every edit is a new list of slots, so that undoing is taking the one before.
+// Part of the lab's script: every edit is a new state, so that undoing is taking the one before.
 const HISTORY = 200;
 
-function commit(slots, current = lab.current) {
+function change(next, current = lab.current) {
+  const before = state();
+  const after = { ...before, ...next };
   lab.current = current;
-  if (same(slots, lab.slots)) { draw(); return; }
-  lab.past.push(lab.slots);
+  if (alike(before, after)) { draw(); return; }
+  lab.past.push(before);
   if (lab.past.length > HISTORY) lab.past.shift();
   lab.future = [];
-  lab.slots = slots;
+  show(after);
+}
+
+const commit = (slots, current) => change({ slots }, current);
+
+function show(next) {
+  const another = next.removal !== lab.removal || next.places !== lab.places;
+  Object.assign(lab, next);
   draw();
+  if (another) trigger("operate", { removal: lab.removal, places: lab.places });
   send();
 }
 
 function travel(from, to) {
   if (!from.length) return;
-  to.push(lab.slots);
-  lab.slots = from.pop();
-  draw();
-  send();
+  to.push(state());
+  show(from.pop());
 }
 
 const undo = () => travel(lab.past, lab.future);
 const redo = () => travel(lab.future, lab.past);
-const reset = () => commit(original());
+const reset = () => change(asOpened());
 const reverse = () => commit([...lab.slots].reverse(), lab.slots.length - 1 - lab.current);
 
 function toggle(place) {
@@ -90,9 +98,3 @@ function next() {
 }
 
 document.addEventListener("stam-lab-answered", (event) => { if (event.detail.serial === post.open) next(); });
-
-function operate() {
-  draw();
-  trigger("operate", { removal: lab.removal, places: lab.places });
-  send();
-}

@@ -79,7 +79,7 @@ function draw() {
   page.status.textContent = describe();
   page.buttons.undo.disabled = !lab.past.length;
   page.buttons.redo.disabled = !lab.future.length;
-  page.buttons.reset.disabled = isOriginal(lab.slots);
+  page.buttons.reset.disabled = alike(state(), asOpened());
   page.removal.value = lab.removal;
   page.places.value = lab.places;
   page.places.disabled = lab.removal !== "drop";

@@ -4,13 +4,14 @@
 &target=walk&foil=kick&sampling=uniform&span=0.5-2`
 
 `method` gives the heat map, or the bars where it has no map; parameters of the bars begin with
-"bars.". What cannot be had falls back to the default, with a note for the person.
+"bars.". What cannot be had falls back to the default, with a note for the person. The other tabs'
+links begin with the same clip, model, classes and frames.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -20,9 +21,11 @@ from app.explained import with_methods
 from app.visit import EMBEDDED, Visit
 from stam_core.errors import StamError
 from stam_core.explain import EXPLAINERS, configure, parameter_specs
+from stam_core.models import MODELS
 from stam_core.video import SAMPLING_POLICIES
 
 if TYPE_CHECKING:
+    from app.analysis import Analyst
     from stam_core.types import ModelInfo
 
 BARS_PREFIX = "bars."
@@ -37,14 +40,20 @@ def write_link(visit: Visit, example: str, info: ModelInfo) -> str:
         example: name of its embedded clip.
         info: of its model.
     """
+    query = view_query(visit, example, info)
+    query["method"] = visit.heat
+    query |= changed(visit.heat, visit.heat_parameters, info)
+    query["bars"] = visit.bars
+    bars = changed(visit.bars, visit.bars_parameters, info)
+    query |= {BARS_PREFIX + name: value for name, value in bars.items()}
+    return "?" + urlencode(query)
+
+
+def view_query(visit: Visit, example: str, info: ModelInfo) -> dict[str, Any]:
+    """What is looked at: clip, model, classes and frames; defaults are left out."""
     query: dict[str, Any] = {"example": example}
     if visit.model != EMBEDDED:
         query["model"] = visit.model
-    query["method"] = visit.heat
-    query |= _changed(visit.heat, visit.heat_parameters, info)
-    query["bars"] = visit.bars
-    bars = _changed(visit.bars, visit.bars_parameters, info)
-    query |= {BARS_PREFIX + name: value for name, value in bars.items()}
     for name, index in (("target", visit.target), ("foil", visit.foil)):
         if index is not None:
             query[name] = info.labels[index]
@@ -52,12 +61,34 @@ def write_link(visit: Visit, example: str, info: ModelInfo) -> str:
         query["sampling"] = visit.policy
     if visit.span_seconds is not None:
         query["span"] = "-".join(f"{seconds:g}" for seconds in visit.span_seconds)
-    return "?" + urlencode(query)
+    return query
 
 
-def _changed(method: str, parameters: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]:
+def changed(method: str, parameters: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]:
+    """The parameters that are not at their defaults."""
     defaults = {spec.name: spec.default for spec in parameter_specs(method, info)}
     return {name: value for name, value in parameters.items() if value != defaults[name]}
+
+
+def read_view(analyst: Analyst, query: Mapping[str, str]) -> tuple[Visit, list[str]]:
+    """The visit with the clip and the model that an address names, and a note for what is not here.
+
+    Methods, classes and frames are for `read_methods` and its parts.
+    """
+    notes = []
+    visit = Visit()
+    names = [card["name"] for card in analyst.example_cards["items"]]
+    wanted = query.get("example")
+    if wanted is not None and wanted not in names:
+        notes.append(text.LINK_NO_EXAMPLE)
+    model = query.get("model", EMBEDDED)
+    if model in MODELS and analyst.models.is_ready(model):
+        visit = analyst.with_model(visit, model)
+    else:
+        notes.append(text.LINK_NO_MODEL)
+    if names:
+        visit = analyst.example(visit, wanted if wanted in names else names[0])
+    return visit, notes
 
 
 def read_methods(
@@ -74,7 +105,7 @@ def read_methods(
         The visit, and a sentence for everything that is not here.
     """
     visit, notes = with_methods(visit, info), []
-    query = {name: value for name, value in query.items() if len(value) <= LONGEST_VALUE}
+    query = without_long_values(query)
     places: tuple[tuple[str, str], ...] = (("method", ""), ("bars", BARS_PREFIX))
     for name, prefix in places:
         try:
@@ -82,34 +113,63 @@ def read_methods(
         except StamError as error:
             notes.append(str(error))
     try:
-        visit = _with_classes(visit, query, info)
+        visit = with_classes(visit, query, info)
     except StamError as error:
         notes.append(str(error))
-    return _with_frames(visit, query, info), notes
+    return with_frames(visit, query, info), notes
+
+
+def without_long_values(query: Mapping[str, str]) -> dict[str, str]:
+    """What of an address is worth reading."""
+    return {name: value for name, value in query.items() if len(value) <= LONGEST_VALUE}
 
 
 def _with_method(
     visit: Visit, query: Mapping[str, str], info: ModelInfo, name: str, prefix: str
 ) -> Visit:
+    maps = controls.methods_for("patches", info) if name == "method" else []
+    found = read_method(query, info, name, [*maps, *controls.methods_for("frames", info)], prefix)
+    if found is None:
+        return visit
+    method, values = found
+    if method in maps:
+        return replace(visit, heat=method, heat_parameters=values)
+    return replace(visit, bars=method, bars_parameters=values)
+
+
+def read_method(
+    query: Mapping[str, str], info: ModelInfo, name: str, offered: Sequence[str], prefix: str = ""
+) -> tuple[str, dict[str, Any]] | None:
+    """The method that an address names, with its parameters; None where it names none.
+
+    Args:
+        query: of the address; untrusted.
+        info: of the model.
+        name: under which the method stands.
+        offered: methods that may be asked for.
+        prefix: before the names of its parameters.
+
+    Raises:
+        StamError: it is not offered, or a parameter is out of range.
+    """
     method = query.get(name)
     if method is None:
-        return visit
-    place: controls.Place = "frames"
-    if name == "method" and method in controls.methods_for("patches", info):
-        place = "patches"
-    if method not in controls.methods_for(place, info):
+        return None
+    if method not in offered:
         raise StamError(text.LINK_NO_METHOD)
     known = {spec.name for spec in parameter_specs(method, info)}
     parameters = {spec: query[prefix + spec] for spec in known if prefix + spec in query}
     # The method's own types: an address has text only.
     chosen = configure(EXPLAINERS[method], info, parameters)
-    values = {spec: getattr(chosen, spec) for spec in parameters}
-    if place == "patches":
-        return replace(visit, heat=method, heat_parameters=values)
-    return replace(visit, bars=method, bars_parameters=values)
+    return method, {spec: getattr(chosen, spec) for spec in parameters}
 
 
-def _with_classes(visit: Visit, query: Mapping[str, str], info: ModelInfo) -> Visit:
+def with_classes(visit: Visit, query: Mapping[str, str], info: ModelInfo) -> Visit:
+    """The visit with the classes that an address names.
+
+    Raises:
+        StamError: the model has no such class, or it is held against itself.
+    """
     named = {name: query[name] for name in controls.CLASS_NAMES if name in query}
     if not set(named.values()) <= set(info.labels):
         raise StamError(text.LINK_NO_CLASS)
@@ -118,7 +178,8 @@ def _with_classes(visit: Visit, query: Mapping[str, str], info: ModelInfo) -> Vi
     return replace(visit, target=target, foil=foil)
 
 
-def _with_frames(visit: Visit, query: Mapping[str, str], info: ModelInfo) -> Visit:
+def with_frames(visit: Visit, query: Mapping[str, str], info: ModelInfo) -> Visit:
+    """The visit with the choice of frames that an address names; what cannot be is no choice."""
     policy = query.get("sampling")
     if policy in SAMPLING_POLICIES and (policy != "official" or info.official_fps is not None):
         visit = replace(visit, policy=policy)
