@@ -127,6 +127,7 @@ class FrameLabHandlers:
         self.visit = visit
         self._backstage = backstage
         self._turns = Turns()
+        self._edits = Turns()
 
     @property
     def _desk(self) -> LabDesk:
@@ -174,10 +175,13 @@ class FrameLabHandlers:
         if changes := self._changes(self._desk.open(visit, lab), visit, lab, edit):
             yield changes  # gradio takes an empty record for a mistake
 
-    def arrange(self, visit: Visit, lab: Lab, event: gr.EventData) -> Changes:
+    def arrange(self, visit: Visit, lab: Lab, event: gr.EventData, request: gr.Request) -> Changes:
         """Frames were removed, moved or replaced."""
+        turn = self._edits.begin(str(request.session_hash))
         view = self._desk.answer(visit, lab, event_data(event))
         assert view.shown is not None
+        if not turn.is_wanted():  # overtaken: the part that shows answers knows which is newest
+            return {self.tab.answer: update(value=view.answer)}
         # The page tells the choice to "operate" too, which may come later.
         lab = replace(lab, removal=view.shown.removal, places=view.shown.places)
         return self._changes(view, visit, lab, view.shown)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from opened_page import Ui
@@ -87,3 +89,26 @@ def test_a_phone_shows_the_sides_below_each_other(ui: Ui) -> None:
     ]
     assert tops == sorted(tops)
     assert len(set(tops)) == len(parts)
+
+
+def test_both_sides_are_taken_away_and_the_link_shows_them_again(ui: Ui, tmp_path: Path) -> None:
+    page = open_compare(ui)
+    choose(page, "a", "choice", "rollout")
+    choose(page, "b", "clip", "walk.mp4")
+    expect(page.locator("#compare-board")).to_contain_text("cannot be compared")
+    page.wait_for_selector(DONE, timeout=120_000)
+    page.locator("#compare-take summary").click()
+    link = page.locator("#compare-take [data-name=link]")
+    expect(link).to_contain_text("b.example=walk.mp4")
+    with page.expect_download(timeout=120_000) as waiting:
+        page.locator("#compare-take [data-kind=json]").click()
+    waiting.value.save_as(tmp_path / "sides.json")
+    found = json.loads((tmp_path / "sides.json").read_text())
+    assert found["left"]["explanation"]["method"] == "rollout"
+    assert found["left"]["faithfulness"]["removals"]["drop"]["verdict"] in ("better", "random")
+    assert found["left"]["clip"]["digest"] != found["right"]["clip"]["digest"]
+    address = link.inner_text()
+    page = ui.open("/?" + address.split("?", 1)[1])
+    page.wait_for_selector(DONE, timeout=120_000)
+    expect(page.locator("#compare-panel-a [data-name=choice]")).to_have_value("rollout")
+    expect(page.locator("#compare-panel-b [data-name=clip]")).to_have_value("walk.mp4")
