@@ -72,7 +72,9 @@ figures[6] = (() => {
   function patchMenu(data) {
     const input = select("patch", data.patches.map((patch) => [patch, String(patch)]), () => { fitSide(); wish(); });
     input.value = data.sizes.patch;
-    return { input, label: field(words.six.patch, input), set(value) { input.value = value; fitSide(); } };
+    const label = field(words.six.patch, input);
+    label.classList.add("slider"); // in one line with the others
+    return { input, label, set(value) { input.value = value; fitSide(); } };
   }
 
   function fitSide() {

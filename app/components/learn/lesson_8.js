@@ -121,12 +121,12 @@ figures[8] = (() => {
     const { attention, effect, sentence } = own.data;
     const most = Math.max(...attention);
     const [low, high] = [Math.min(0, ...effect), Math.max(0, ...effect)];
-    const x = (value) => 56 + 448 * value / most;
+    const x = (value) => 56 + 436 * value / most; // room for a number behind the last dot
     const y = (value) => 214 - 200 * (value - low) / (high - low || 1);
     own.scatter.replaceChildren(
       svg("line", { x1: 56, x2: 510, y1: y(0), y2: y(0), class: "axis" }), svg("line", { x1: 56, x2: 56, y1: 8, y2: 216, class: "axis" }),
       svg("text", { x: 50, y: y(0) + 4, class: "label end" }, "0"), svg("text", { x: 50, y: y(high) + 8, class: "label end" }, signed(high, 2)),
-      svg("text", { x: 504, y: 234, class: "label end" }, percent(most)), svg("text", { x: 280, y: 252, class: "label middle" }, said.attention));
+      svg("text", { x: 492, y: 234, class: "label middle" }, percent(most)), svg("text", { x: 280, y: 252, class: "label middle" }, said.attention));
     attention.forEach((value, frame) => {
       own.scatter.append(svg("circle", { cx: x(value), cy: y(effect[frame]), r: 5, class: "dot" }),
         svg("text", { x: x(value) + 7, y: y(effect[frame]) - 5, class: "label" }, String(frame + 1)));
