@@ -27,6 +27,7 @@ from stam_core.limits import VideoLimits
 from stam_core.video import open_clip
 from stam_core.video.apart import DecoderPool, OpeningCancelledError, default_pool
 from stam_core.video.apart import memory as memory_module
+from stam_core.video.apart import process as process_module
 from stam_core.video.apart.confine import ALL_DEFENCES
 from stam_core.video.apart.process import Worker, WorkerDiedError, _library_folders
 from stam_core.video.apart.wire import (
@@ -589,3 +590,49 @@ def test_a_worker_that_sends_nonsense_is_not_believed(counter, monkeypatch):
     monkeypatch.setattr(Worker, "ask", lambda self, *_, **__: {"shape": [4, 9999, 9999, 3]})
     with DecoderPool() as pool, pytest.raises(VideoError, match="damaged or malicious"):
         pool.open_clip(counter, num_frames=4)
+
+
+# What a process does that a file has taken over: it greets as it should, then speaks on and on.
+FLOOD = """
+import json, struct, sys, time
+def say(message):
+    data = json.dumps(message).encode()
+    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data)
+    sys.stdout.buffer.flush()
+say({"ready": []})
+while True:
+    say({"progress": "x" * 20_000, "share": 0.5})
+    time.sleep(0.001)
+"""
+
+
+@pytest.fixture
+def flooding(monkeypatch):
+    """A process that a file has taken over; those after it are in order again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(process_module, "_START", FLOOD)
+        worker = Worker(VideoLimits())
+    worker.wait_until_ready()
+    yield worker
+    worker.end()
+
+
+def test_a_process_that_speaks_unasked_fills_no_memory_and_is_replaced(counter, flooding):
+    time.sleep(1.5)  # it would have sent hundreds of messages
+    assert flooding._answers.qsize() <= process_module.MAX_UNREAD
+    assert not flooding.alive
+    with DecoderPool(VideoLimits(workers=1)) as pool:
+        pool._idle.append(flooding)
+        assert pool.open_clip(counter, num_frames=4).num_frames == 4
+        assert flooding.pid not in pool.process_ids()
+    assert ends(flooding.pid)
+    flooding._listener.join(5)
+    assert not flooding._listener.is_alive()
+
+
+def test_a_process_that_says_too_much_is_not_listened_to_until_the_deadline(flooding, monkeypatch):
+    monkeypatch.setattr(Worker, "alive", True)  # as if it had begun only now
+    told = []
+    with pytest.raises(WireError, match="too much"):
+        flooding.ask({}, None, seconds=4, progress=lambda *said: told.append(said), cancel=None)
+    assert len(told) == 5 * process_module.MESSAGES_A_SECOND

@@ -25,6 +25,9 @@ from stam_core.video.apart.wire import Message, WireError, receive, send, tame
 
 START_SECONDS = 60.0  # until the libraries are loaded, on a very busy machine
 LOOK_SECONDS = 0.05  # between two looks at whether the caller still wants the answer
+MAX_UNREAD = 4  # messages; beyond them the process has to wait until somebody reads
+MESSAGES_A_SECOND = 20  # at most; a process in order sends half of that while it works
+FREE_SECONDS = 0.5  # between two looks at whether there is room for another message
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from stam_core.video.apart.worker import main; main(json.loads(sys.argv[2]))"
@@ -81,6 +84,7 @@ class Worker:
         self.limits = limits
         self.defences: tuple[str, ...] | None = None  # None: not ready yet
         self.spent = False  # it has said that it will end
+        self._ended = False
         self.memory = FrameMemory(limits.output_mib * MIB)
         self._files: socket.socket | None = None
         theirs: socket.socket | None = None
@@ -95,8 +99,9 @@ class Worker:
         finally:
             if theirs is not None:
                 theirs.close()
-        self._answers: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, name="decoder-answers", daemon=True).start()
+        self._answers: queue.Queue[Message | None] = queue.Queue(MAX_UNREAD)
+        self._listener = threading.Thread(target=self._listen, name="decoder-answers", daemon=True)
+        self._listener.start()
 
     @property
     def pid(self) -> int:
@@ -105,8 +110,9 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
-        return not self.spent and self._process.poll() is None
+        """Whether it can be asked; not one that speaks unasked, which is no longer ours."""
+        speaks = self.defences is not None and not self._answers.empty()
+        return not self.spent and not speaks and self._process.poll() is None
 
     def wait_until_ready(self, cancel: Cancel | None = None) -> None:
         """Wait for the libraries to be loaded and the defences to be taken.
@@ -147,19 +153,22 @@ class Worker:
             WireError: what it says makes no sense.
         """
         end = time.monotonic() + seconds
+        if not self.alive:
+            raise WorkerDiedError(self._process.poll())
         try:
             if self._files is not None and descriptor is not None:
                 socket.send_fds(self._files, [b"f"], [descriptor])
             send(cast("BinaryIO", self._process.stdin), request)
         except OSError:
             raise WorkerDiedError(self._end_code()) from None
-        while True:
+        for _ in range(int((1 + seconds) * MESSAGES_A_SECOND)):
             answer = self._next(end, cancel)
             if "progress" in answer:
                 _report(answer, progress)
                 continue
             self.spent = answer.get("last") is not False
             return answer
+        raise WireError("too much to say")
 
     @property
     def takes_descriptors(self) -> bool:
@@ -168,7 +177,7 @@ class Worker:
 
     def end(self) -> None:
         """End the process, whatever it is doing, and free what it held."""
-        self.spent = True
+        self.spent = self._ended = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
                 os.killpg(self.pid, signal.SIGKILL)  # its session: it has no children, but if
@@ -197,8 +206,15 @@ class Worker:
         answers = cast("BinaryIO", self._process.stdout)
         with contextlib.suppress(WireError, OSError, ValueError):  # ValueError: closed meanwhile
             while (message := receive(answers)) is not None:
-                self._answers.put(message)
-        self._answers.put(None)
+                self._put(message)
+        self._put(None)
+
+    def _put(self, message: Message | None) -> None:
+        """For whoever asks; while nobody does, the process waits, not this one's memory grows."""
+        while not self._ended:
+            with contextlib.suppress(queue.Full):
+                self._answers.put(message, timeout=FREE_SECONDS)
+                return
 
     def _end_code(self) -> int | None:
         try:
