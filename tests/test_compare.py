@@ -253,6 +253,9 @@ def test_the_view_becomes_a_file(analyst: Analyst, visit: Visit, kind: str) -> N
             held = json.loads(path.read_text())
             assert held["explanation"]["method"] == visit.heat
             assert held["bars"]["method"] == visit.bars
+            assert held["question"]["method"] == visit.heat
+            assert held["question"]["span_seconds"] is None
+            assert held["model"]["num_frames"] == 16
     assert not path.exists()
 
 

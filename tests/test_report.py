@@ -144,6 +144,7 @@ def test_bars_of_another_method_are_drawn_and_told():
     report = render_report(both)
     assert "The other" in report
     assert numbers(both)["bars"]["method"] == "other"
+    assert {"target_label", "foil_label"} <= numbers(both)["bars"].keys()
     assert (render_film(both) != render_film(replace(both, bars=None))).any()
 
 

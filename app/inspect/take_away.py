@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from app import text
@@ -15,7 +16,7 @@ from stam_core.gather import gather_evidence
 from stam_core.models import MODELS
 from stam_core.render.figures import render_strip, save_figure
 from stam_core.render.film import FILM_FPS, render_film, write_gif
-from stam_core.render.numbers import numbers
+from stam_core.render.numbers import json_ready, numbers
 from stam_core.render.repeat import command_line, python_lines
 from stam_core.render.report import render_report, write_report
 from stam_core.video.encode import write_mp4
@@ -111,6 +112,8 @@ def write_file(path: Path, evidence: Evidence, question: Question, engine: Engin
             report = render_report(evidence, question=question, weights_digest=digest)
             write_report(path, report)
         case ".json":
-            write_json(path, numbers(evidence, weights_digest=digest))
+            # The settings too: a span or a parameter is a number of the page like any other.
+            asked = {"question": json_ready(asdict(question))}
+            write_json(path, numbers(evidence, weights_digest=digest) | asked)
         case other:
             raise StamError(f"No file of the kind {other!r} can be made.")

@@ -40,12 +40,12 @@ class Evidence:
     @property
     def target_label(self) -> str | None:
         """The class the scores speak about; None where the method knows no class."""
-        return self._label(None if self.explanation is None else self.explanation.target)
+        return self.label(None if self.explanation is None else self.explanation.target)
 
     @property
     def foil_label(self) -> str | None:
         """The class that the target is held against; None where there is none."""
-        return self._label(None if self.explanation is None else self.explanation.foil)
+        return self.label(None if self.explanation is None else self.explanation.foil)
 
     @property
     def frame_scores(self) -> Explanation | None:
@@ -53,7 +53,8 @@ class Evidence:
         scores = self.explanation if self.bars is None else self.bars
         return None if scores is None or scores.frames is None else scores
 
-    def _label(self, index: int | None) -> str | None:
+    def label(self, index: int | None) -> str | None:
+        """A class's name; None for none."""
         return None if index is None else self.prediction.labels[index]
 
 

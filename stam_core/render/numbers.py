@@ -50,7 +50,12 @@ def numbers(evidence: Evidence, *, weights_digest: str | None = None) -> Json:
             "caveat": evidence.caveat,
         }
     if evidence.bars is not None:
-        result["bars"] = {**explanation_numbers(evidence.bars), "title": evidence.bars_title}
+        result["bars"] = {
+            **explanation_numbers(evidence.bars),
+            "title": evidence.bars_title,
+            "target_label": evidence.label(evidence.bars.target),
+            "foil_label": evidence.label(evidence.bars.foil),
+        }
     return _ready_dict(result)
 
 
@@ -76,7 +81,9 @@ def model_numbers(info: ModelInfo, *, weights_digest: str | None = None) -> Json
             "title": info.title,
             "family": info.family,
             "paper": info.paper,
+            "num_frames": info.num_frames,
             "patch_grid": info.patch_grid,
+            "published": info.published,
             "config": asdict(config)
             if is_dataclass(config) and not isinstance(config, type)
             else {},

@@ -108,7 +108,7 @@ def test_both_sides_are_taken_away_and_the_link_shows_them_again(ui: Ui, tmp_pat
     assert found["left"]["faithfulness"]["removals"]["drop"]["verdict"] in ("better", "random")
     assert found["left"]["clip"]["digest"] != found["right"]["clip"]["digest"]
     address = link.inner_text()
-    page = ui.open("/?" + address.split("?", 1)[1])
+    ui.go("/?" + address.split("?", 1)[1])
     page.wait_for_selector(DONE, timeout=120_000)
     expect(page.locator("#compare-panel-a [data-name=choice]")).to_have_value("rollout")
     expect(page.locator("#compare-panel-b [data-name=clip]")).to_have_value("walk.mp4")

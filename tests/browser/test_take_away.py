@@ -172,7 +172,7 @@ def test_the_link_of_an_edited_strip_shows_it_again(ui: Ui) -> None:
     expect(link).to_contain_text("removal=mean")
     expect(page.locator("#lab-take [data-name=python]")).to_contain_text("Slot(3, clip=1)")
     address = link.inner_text()
-    page = ui.open("/?" + address.split("?", 1)[1])
+    ui.go("/?" + address.split("?", 1)[1])
     page.wait_for_selector(".lab[data-state=shown]", timeout=60_000)
     expect(page.locator("#lab-strip .status")).to_contain_text("second clip: 1")
     expect(page.locator("#lab-strip [data-name=removal]")).to_have_value("mean")
@@ -185,7 +185,8 @@ def test_the_link_of_an_edited_strip_shows_it_again(ui: Ui) -> None:
 
 
 def test_a_forged_edit_shows_the_clip_as_opened_and_says_so(ui: Ui) -> None:
-    page = ui.open("/?tab=frame-lab&example=walk.mp4&frames=1.2.%3Cimg%20src=x%3E&removal=mean")
+    page = ui.page
+    ui.go("/?tab=frame-lab&example=walk.mp4&frames=1.2.%3Cimg%20src=x%3E&removal=mean")
     page.wait_for_selector(".lab[data-state=shown]", timeout=60_000)
     toasts = page.locator("[data-testid=toast-body]")
     expect(toasts.filter(has_text="edit of the strip").first).to_be_visible()
