@@ -147,7 +147,7 @@ def test_axe_finds_nothing_serious_in_the_other_tabs(
     for tab, drawn in [
         ("inspect", ".strip[data-state=shown]"),
         ("frame-lab", ".lab[data-state=shown]"),
-        ("compare", "#compare-strips canvas"),
+        ("compare", "#compare-strip-a .frame"),
     ]:
         page.locator(f"#{tab}-button").click()
         page.wait_for_selector(drawn, timeout=90_000)
