@@ -437,7 +437,7 @@ def test_chaos(counter, long_one):
 # ---- the cage ----
 
 ATTEMPTS = """
-import json, os, socket, subprocess, sys, threading
+import fcntl, json, os, socket, subprocess, sys, threading
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from stam_core.limits import VideoLimits
@@ -466,6 +466,15 @@ attempts = dict(
     fork=lambda: os._exit(0) if os.fork() == 0 else None,
     run=lambda: subprocess.run(["true"]),
     kill_parent=lambda: os.kill(os.getppid(), 0),
+    signal_parent=lambda: fcntl.fcntl(inherited, fcntl.F_SETOWN, os.getppid()),
+    choose_signal=lambda: fcntl.fcntl(inherited, 10, 9),
+    signal_by_ioctl=lambda: fcntl.ioctl(inherited, 0x8901, os.getppid()),
+    ask_descriptor=lambda: fcntl.fcntl(inherited, fcntl.F_GETFL),
+    change_times=lambda: os.utime(inherited),
+    change_attributes=lambda: os.setxattr(inherited, "user.a", b"b"),
+    nice=lambda: os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0)),
+    schedule=lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)),
+    pin_parent=lambda: os.sched_setaffinity(os.getppid(), os.sched_getaffinity(0)),
     memory=lambda: bytearray(4 * 2**30),
     thread=thread,
 )
@@ -489,7 +498,7 @@ def test_the_cage_holds(tmp_path):
     taken, outcomes = json.loads(done.stdout)
     if set(taken) != set(ALL_DEFENCES):
         pytest.skip(f"this kernel has only: {', '.join(taken)}")
-    free = {"read_inherited", "thread"}
+    free = {"read_inherited", "thread", "ask_descriptor"}
     refused = {name: words for name, words in outcomes.items() if name not in free}
     assert {outcomes[name] for name in free} == {"done"}
     assert refused.pop("memory") == "MemoryError"
