@@ -645,3 +645,33 @@ def test_a_process_that_says_too_much_is_not_listened_to_until_the_deadline(floo
     with pytest.raises(WireError, match="too much"):
         flooding.ask({}, None, seconds=4, progress=lambda *said: told.append(said), cancel=None)
     assert len(told) == 5 * process_module.MESSAGES_A_SECOND
+
+
+@pytest.mark.parametrize("answer", [{"shape": [4, 120, 160, 3]}, {"error": "VideoError"}])
+def test_a_pool_that_is_closed_in_the_middle_says_so(counter, monkeypatch, answer):
+    with DecoderPool() as pool:
+
+        def closed_meanwhile(worker, *_, **__):
+            pool.close()
+            return answer
+
+        monkeypatch.setattr(Worker, "ask", closed_meanwhile)
+        with pytest.raises(VideoError, match="program is closing"):
+            pool.open_clip(counter, num_frames=4)
+
+
+def test_a_process_whose_streams_were_closed_counts_as_dead(counter, monkeypatch):
+    with DecoderPool() as pool:
+        pool.open_clip(counter, num_frames=2)
+        pool._idle[0]._process.stdin.close()
+        with pytest.raises(VideoError, match="crash"):
+            pool.open_clip(counter, num_frames=4)
+
+
+def test_memory_that_is_being_read_is_freed_after_that():
+    memory = memory_module.FrameMemory(4096)
+    reader = memoryview(memory._map)
+    memory.close()
+    reader.release()
+    memory.close()
+    assert memory._map.closed
