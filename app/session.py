@@ -46,6 +46,7 @@ class Source:
     path: Path
     name: str
     visitor: str = ""  # whose own it is; "": nobody's
+    changed: int | None = None  # when the file was written, in ns: which of its uploads this is
 
 
 class Sources:
@@ -64,12 +65,11 @@ class Sources:
         key = secrets.token_urlsafe(16)
         with self._lock:
             self._left.pop(visitor, None)
-            self._known[key] = Source(path, name, visitor)
+            self._known[key] = Source(path, name, visitor, written_at(path))
             own = [known for known, source in self._known.items() if source.visitor == visitor]
-            unused = self._forget(own[:-OWN_KEPT] if visitor else [])
+            self._forget(own[:-OWN_KEPT] if visitor else [])
             while len(self._known) > SOURCES_KEPT:
                 self._known.popitem(last=False)
-        delete(unused)
         return key
 
     def leave(self, visitor: str) -> None:
@@ -87,15 +87,21 @@ class Sources:
                 if self._clock() - when >= LEFT_SECONDS
             }
             keys = [key for key, source in self._known.items() if source.visitor in gone]
-            unused = self._forget(keys)
+            self._forget(keys)
             for visitor in gone:
                 del self._left[visitor]
-        delete(unused)
 
-    def _forget(self, keys: Iterable[str]) -> set[Path]:
-        """The files that nobody needs without these clips: who send the same file share it."""
-        files = {self._known.pop(key).path for key in keys}
-        return files - {source.path for source in self._known.values()}
+    def _forget(self, keys: Iterable[str]) -> None:
+        """Delete the files that nobody needs without these clips; the lock must be held.
+
+        Who send the same file share it. One that was written anew since belongs to somebody whose
+        event has not come yet: it stays.
+        """
+        gone = [self._known.pop(key) for key in keys]
+        needed = {source.path for source in self._known.values()}
+        for path in {source.path for source in gone} - needed:
+            if written_at(path) in {source.changed for source in gone if source.path == path}:
+                delete([path])
 
     def keep(self, path: Path, name: str) -> str:
         """Remember a clip that comes with the program: never forgotten."""
@@ -119,6 +125,14 @@ class Sources:
         if source is None or not source.path.is_file():
             raise VideoError(text.CLIP_GONE)
         return source
+
+
+def written_at(path: Path) -> int | None:
+    """When, in ns; None: there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def delete(files: Iterable[Path]) -> None:

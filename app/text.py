@@ -349,6 +349,7 @@ JOB_TOO_LONG = (
 NO_ADDRESSES = "This server fetches nothing from addresses. Download the clip and choose its file."
 CLOSED_DOOR = "The page does not use this, so it is closed."
 EVENT_TOO_LARGE = "This is more than the page ever sends at once. Load the page anew."
+UPLOAD_TOO_LARGE = "That is more than one clip may hold. Send one clip at a time, or a smaller one."
 STOPPING = "The server is being stopped. Try again in a minute."
 CLIP_GONE = "This clip is no longer kept on the server. Open it again."
 NO_CLIP = "Open a clip or choose an example first."

@@ -437,7 +437,7 @@ def test_chaos(counter, long_one):
 # ---- the cage ----
 
 ATTEMPTS = """
-import json, os, socket, subprocess, sys, threading
+import fcntl, json, os, socket, subprocess, sys, threading
 sys.path.insert(0, {root!r})
 from pathlib import Path
 from stam_core.limits import VideoLimits
@@ -466,6 +466,15 @@ attempts = dict(
     fork=lambda: os._exit(0) if os.fork() == 0 else None,
     run=lambda: subprocess.run(["true"]),
     kill_parent=lambda: os.kill(os.getppid(), 0),
+    signal_parent=lambda: fcntl.fcntl(inherited, fcntl.F_SETOWN, os.getppid()),
+    choose_signal=lambda: fcntl.fcntl(inherited, 10, 9),
+    signal_by_ioctl=lambda: fcntl.ioctl(inherited, 0x8901, os.getppid()),
+    ask_descriptor=lambda: fcntl.fcntl(inherited, fcntl.F_GETFL),
+    change_times=lambda: os.utime(inherited),
+    change_attributes=lambda: os.setxattr(inherited, "user.a", b"b"),
+    nice=lambda: os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0)),
+    schedule=lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)),
+    pin_parent=lambda: os.sched_setaffinity(os.getppid(), os.sched_getaffinity(0)),
     memory=lambda: bytearray(4 * 2**30),
     thread=thread,
 )
@@ -489,7 +498,7 @@ def test_the_cage_holds(tmp_path):
     taken, outcomes = json.loads(done.stdout)
     if set(taken) != set(ALL_DEFENCES):
         pytest.skip(f"this kernel has only: {', '.join(taken)}")
-    free = {"read_inherited", "thread"}
+    free = {"read_inherited", "thread", "ask_descriptor"}
     refused = {name: words for name, words in outcomes.items() if name not in free}
     assert {outcomes[name] for name in free} == {"done"}
     assert refused.pop("memory") == "MemoryError"
@@ -636,3 +645,33 @@ def test_a_process_that_says_too_much_is_not_listened_to_until_the_deadline(floo
     with pytest.raises(WireError, match="too much"):
         flooding.ask({}, None, seconds=4, progress=lambda *said: told.append(said), cancel=None)
     assert len(told) == 5 * process_module.MESSAGES_A_SECOND
+
+
+@pytest.mark.parametrize("answer", [{"shape": [4, 120, 160, 3]}, {"error": "VideoError"}])
+def test_a_pool_that_is_closed_in_the_middle_says_so(counter, monkeypatch, answer):
+    with DecoderPool() as pool:
+
+        def closed_meanwhile(worker, *_, **__):
+            pool.close()
+            return answer
+
+        monkeypatch.setattr(Worker, "ask", closed_meanwhile)
+        with pytest.raises(VideoError, match="program is closing"):
+            pool.open_clip(counter, num_frames=4)
+
+
+def test_a_process_whose_streams_were_closed_counts_as_dead(counter, monkeypatch):
+    with DecoderPool() as pool:
+        pool.open_clip(counter, num_frames=2)
+        pool._idle[0]._process.stdin.close()
+        with pytest.raises(VideoError, match="crash"):
+            pool.open_clip(counter, num_frames=4)
+
+
+def test_memory_that_is_being_read_is_freed_after_that():
+    memory = memory_module.FrameMemory(4096)
+    reader = memoryview(memory._map)
+    memory.close()
+    reader.release()
+    memory.close()
+    assert memory._map.closed

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -19,6 +20,7 @@ from stam_core.video import clip_from_array, open_clip, probe
 from stam_core.video import decode as decode_module
 from stam_core.video import decode_decord as decord_module
 from stam_core.video import decode_pyav as pyav_module
+from stam_core.video import decode_scan as scan_module
 from stam_core.video import decode_times as times_module
 from stam_core.video.source import VideoFile, display_name
 
@@ -238,6 +240,28 @@ def test_videos_beyond_the_limit_are_refused(counter, limits, message):
 def test_decoding_on_and_on_is_refused(counter):
     with pytest.raises(VideoError, match="more than 250 frames would have to be decoded"):
         open_clip(counter, num_frames=300, limits=VideoLimits(max_decoded_frames=250))
+
+
+def test_decoding_on_and_on_is_refused_to_every_decoder(counter):
+    limits = VideoLimits(max_decoded_frames=250)
+    with pytest.raises(VideoError, match="more than 250 frames would have to be decoded"):
+        open_clip(counter, num_frames=300, limits=limits)
+    assert open_clip(counter, num_frames=16, limits=limits).info.decoder == "decord"
+
+
+def test_jumping_counts_the_frames_that_come_out(counter, monkeypatch):
+    """A file may say little and decode to much."""
+    monkeypatch.setattr(scan_module.VideoScan, "n_to_decode", lambda scan, wanted: 1)
+    scan = scan_module.scan_video(VideoFile.at(counter), VideoLimits(max_decoded_frames=2))
+    index = int(np.searchsorted(scan.stamps, scan.key_stamps)[1]) + 3
+    with pytest.raises(VideoError, match="more than 2 frames would have to be decoded"):
+        pyav_module.decode_pyav(scan, [index], short_side=256)
+
+
+def test_a_header_that_claims_a_thousand_million_frames_gets_no_room_for_them():
+    claims = SimpleNamespace(frames=10**9), SimpleNamespace(duration=3600 * 10**6)
+    with pytest.raises(VideoError, match="more than 2000000 frames"):
+        scan_module._estimated_times(claims[1], claims[0], 25.0, VideoLimits())
 
 
 @pytest.mark.parametrize("name", ["hours.mp4", "hours.mkv"])

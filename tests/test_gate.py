@@ -23,6 +23,7 @@ from app.components.quick import FileButton
 from app.serving import gate
 from app.serving.jobs import Jobs
 from app.serving.service import doors
+from stam_core.limits import VideoLimits
 
 AWAY = "http://198.51.100.7/clip.mp4"  # a documentation address: nobody lives there
 FETCHERS = (
@@ -176,6 +177,17 @@ def test_an_event_of_megabytes_is_turned_away_unread(front: Any) -> None:
 
     answer = front.client.post("/gradio_api/queue/join", content=endless())
     assert answer.status_code == 413
+
+
+def test_many_files_in_one_upload_are_no_way_around_the_limit(
+    front: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "default_limits", lambda: VideoLimits(max_upload_mib=1))
+    files = [("files", (f"{number}.mp4", b"x" * 900_000)) for number in range(5)]
+    answer = front.client.post("/gradio_api/upload", files=files)
+    assert answer.status_code == 413
+    assert "one clip at a time" in answer.json()["detail"]
+    assert front.client.post("/gradio_api/upload", files=files[:1]).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -484,6 +484,39 @@ def test_one_who_leaves_does_not_take_the_same_file_from_others(tmp_path: Path) 
     assert sources.get(yours).path == file
 
 
+def test_a_file_that_is_sent_again_is_not_taken_from_whom_has_just_sent_it(tmp_path: Path) -> None:
+    """It lies at the same place as the one that goes; its own event comes a moment later."""
+    clock = Clock()
+    sources = Sources(clock)
+    file = tmp_path / "homework"
+    file.write_bytes(b"clip")
+    os.utime(file, (1000, 1000))
+    sources.add(file, "homework", "me")
+    sources.leave("me")
+    clock.now = LEFT_SECONDS
+    os.utime(file, (2000, 2000))  # gradio has put the second one there
+    sources.forget_those_who_left()
+    yours = sources.add(file, "homework", "you")
+    assert sources.get(yours).path == file
+
+
+def test_clips_are_forgotten_and_deleted_in_one_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one who comes between the two would lose the file."""
+    clock = Clock()
+    sources = Sources(clock)
+    file = tmp_path / "homework"
+    file.write_bytes(b"clip")
+    sources.add(file, "homework", "me")
+    sources.leave("me")
+    clock.now = LEFT_SECONDS
+    held: list[bool] = []
+    monkeypatch.setattr(session, "delete", lambda files: held.append(sources._lock.locked()))
+    sources.forget_those_who_left()
+    assert held == [True]
+
+
 def test_a_closed_page_is_told_to_the_sources_by_gradios_own_hook() -> None:
     backstage = Backstage()
     left: list[str] = []

@@ -22,11 +22,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import text
-from stam_core.limits import MIB
+from stam_core.limits import MIB, default_limits
 
 _LOG = logging.getLogger(__name__)
 
 EVENT_BYTES = 8 * MIB  # of one event; the page's own take a few kB
+FORM_BYTES = MIB  # beside the file in an upload
 FORBIDDEN, TOO_LARGE = 403, 413
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 _UPLOAD = "/gradio_api/upload"  # files: they pass as a stream, and are never read as an event
@@ -61,8 +62,11 @@ class Gate:
             words = text.CLOSED_DOOR if closed else text.NO_ADDRESSES
             await _refuse(FORBIDDEN, words)(scope, receive, send)
             return
-        if scope["method"] in _WITHOUT_BODY or path.rstrip("/").endswith(_UPLOAD):
+        if scope["method"] in _WITHOUT_BODY:
             await self._app(scope, receive, send)
+            return
+        if path.rstrip("/").endswith(_UPLOAD):
+            await self._upload(scope, receive, send)
             return
         body = await _read(receive, EVENT_BYTES)
         if body is None:
@@ -71,6 +75,33 @@ class Gate:
             await _refuse(FORBIDDEN, text.NO_ADDRESSES)(scope, receive, send)
         else:
             await self._app(scope, _once_more(body, receive), send)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One file and its form at a time: gradio alone would take a thousand in one request."""
+        most, size, begun = default_limits().max_upload_mib * MIB + FORM_BYTES, 0, False
+
+        async def receive_counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > most:
+                raise _TooLargeError
+            return message
+
+        async def send_and_notice(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive_counted, send_and_notice)
+        except _TooLargeError:
+            if not begun:
+                await _refuse(TOO_LARGE, text.UPLOAD_TOO_LARGE)(scope, receive, send)
+
+
+class _TooLargeError(Exception):
+    """More was sent than is taken."""
 
 
 def names_an_address(body: bytes) -> bool:

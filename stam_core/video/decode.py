@@ -21,7 +21,7 @@ from stam_core.errors import VideoError
 from stam_core.limits import VideoLimits, default_limits
 from stam_core.types import Progress, VideoInfo
 from stam_core.video.decode_decord import DecordError, decode_decord, objection_to_decord
-from stam_core.video.decode_pyav import PyavPass, decode_pyav
+from stam_core.video.decode_pyav import PyavPass, decode_pyav, too_much_to_decode
 from stam_core.video.decode_scan import VideoScan, scan_video
 from stam_core.video.decode_times import decode_by_times
 from stam_core.video.source import VideoFile
@@ -109,6 +109,10 @@ def decode_frames(
         VideoError: a wanted frame cannot be decoded.
         NotSeekableError: the index of a file that was not read to its end leads nowhere.
     """
+    if len(scan.stamps):  # else only one pass can tell, and it counts
+        n_to_decode = scan.n_to_decode(sorted(set(indices)))
+        if n_to_decode > scan.limits.max_decoded_frames:
+            raise too_much_to_decode(scan)
     reason = "decord crashed on this file" if decord_crashed else objection_to_decord(scan)
     if reason is None:
         try:

@@ -86,7 +86,7 @@ def _decode_in_one_pass(
             if progress is not None:
                 progress("Decoding", min(1.0, len(stamps) / scan.n_frames))
             if len(stamps) > scan.limits.max_decoded_frames:
-                raise _too_much_to_decode(scan)
+                raise too_much_to_decode(scan)
             if not to_the_end and len(stamps) > last_wanted:
                 return PyavPass(kept, None, n_bad)
         return PyavPass(kept, frame_times(stamps, track.stream).seconds, n_bad)
@@ -100,13 +100,7 @@ def _jumping_pays(scan: VideoScan, wanted: Sequence[int]) -> bool:
     keys = np.searchsorted(scan.stamps, scan.key_stamps)  # index of each key frame
     if not len(keys) or keys[0] != 0:
         return False
-    cost = 0
-    at = -1  # last frame decoded so far
-    for index in wanted:
-        key = int(keys[np.searchsorted(keys, index, side="right") - 1])
-        cost += index - max(key - 1, at)
-        at = index
-    return cost <= MAX_JUMP_SHARE * scan.n_frames
+    return scan.n_to_decode(wanted) <= MAX_JUMP_SHARE * scan.n_frames
 
 
 def _decode_by_jumps(
@@ -117,6 +111,7 @@ def _decode_by_jumps(
     with open_track(scan.file, scan.container, scan.limits) as (opened, track):
         decoded: Iterator[VideoFrame] = iter(())
         at_stamp: int | None = None  # of the frame decoded last
+        n_decoded = 0
         for done, index in enumerate(wanted, start=1):
             stamp = int(scan.stamps[index])
             key = int(scan.key_stamps[np.searchsorted(scan.key_stamps, stamp, side="right") - 1])
@@ -127,8 +122,15 @@ def _decode_by_jumps(
                     return None
                 track.flush()
                 decoded = _frames_from_here(opened, track)
-            found = next((f for f in decoded if f.pts is None or f.pts >= stamp), None)
-            if found is None or found.pts != stamp:
+            for found in decoded:
+                n_decoded += 1
+                if n_decoded > scan.limits.max_decoded_frames:
+                    raise too_much_to_decode(scan)
+                if found.pts is None or found.pts >= stamp:
+                    break
+            else:
+                return None
+            if found.pts != stamp:
                 return None
             kept[index] = upright_and_small(found, scan, short_side)
             at_stamp = stamp
@@ -137,7 +139,12 @@ def _decode_by_jumps(
     return kept
 
 
-def _too_much_to_decode(scan: VideoScan) -> VideoError:
+def too_much_to_decode(scan: VideoScan) -> VideoError:
+    """The sentence for frames that lie too deep in a file.
+
+    Args:
+        scan: of the file.
+    """
     return VideoError(
         f'To show "{scan.file.name}" more than {scan.limits.max_decoded_frames} frames would have '
         "to be decoded. Cut it down, or choose a part nearer to its beginning."

@@ -81,6 +81,21 @@ class VideoScan:
         """Sentences on what is unusual about its pictures and times."""
         return (*aspect_remarks(self.stored_size, self.pixel_aspect), *self.more_remarks)
 
+    def n_to_decode(self, wanted: Sequence[int]) -> int:
+        """Frames to decode on the way to some; decoding begins at key frames, or just goes on.
+
+        Args:
+            wanted: indices, ascending; times and key frames must be known.
+        """
+        keys = np.searchsorted(self.stamps, self.key_stamps)  # index of each key frame
+        cost, at = 0, -1  # the last frame decoded so far
+        for index in wanted:
+            before = int(np.searchsorted(keys, index, side="right")) - 1
+            key = int(keys[before]) if before >= 0 else 0
+            cost += index - max(key - 1, at)
+            at = index
+        return cost
+
     @property
     def displayed_size(self) -> tuple[int, int]:
         """(width, height) as displayed, square pixels."""
@@ -143,7 +158,7 @@ def scan_video(
         tally = _tally_packets(opened, track, limits, only_first=fps is not None)
         times = frame_times(tally.stamps, stream)
         if fps is not None:
-            times = _estimated_times(opened, stream, fps)
+            times = _estimated_times(opened, stream, fps, limits)
         first = _checked_first(tally.first, times, file.name, limits)
         sound_keys = sorted(set(tally.key_stamps)) if len(times.stamps) else []
         n_tracks = sum(1 for s in opened.streams.video if not is_cover(s))
@@ -204,10 +219,22 @@ def _long_fps(
     return fps if 1 <= seconds * fps <= limits.max_frames else None
 
 
-def _estimated_times(opened: InputContainer, stream: VideoStream, fps: float) -> FrameTimes:
-    """Evenly spaced over the duration that the header states."""
+def _estimated_times(
+    opened: InputContainer, stream: VideoStream, fps: float, limits: VideoLimits
+) -> FrameTimes:
+    """Evenly spaced over the duration that the header states.
+
+    Raises:
+        VideoError: the header claims too many.
+    """
     n = stream.frames or int((opened.duration or 0) / 1e6 * fps)
+    if n > limits.max_frames:
+        raise _too_many(limits)
     return FrameTimes(np.arange(max(1, n), dtype=np.float64) / fps, np.empty(0, np.int64), 0.0)
+
+
+def _too_many(limits: VideoLimits) -> VideoError:
+    return VideoError(f"The video has more than {limits.max_frames} frames. Cut it down first.")
 
 
 def _tally_packets(
@@ -223,9 +250,7 @@ def _tally_packets(
         if only_first and tally.first is not None:
             break
         if len(tally.stamps) > limits.max_frames:
-            raise VideoError(
-                f"The video has more than {limits.max_frames} frames. Cut it down first."
-            )
+            raise _too_many(limits)
     return tally
 
 

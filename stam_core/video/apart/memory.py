@@ -7,6 +7,7 @@ with its last user.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
@@ -54,7 +55,8 @@ class FrameMemory:
 
     def close(self) -> None:
         """Free everything; a second time does nothing."""
-        self._map.close()
+        with contextlib.suppress(BufferError):  # being read: freed when that is done
+            self._map.close()
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None

@@ -38,6 +38,7 @@ from stam_core.video.source import VideoFile
 
 logger = logging.getLogger(__name__)
 
+_CLOSING = "The program is closing and opens no more clips."
 # decord aborts where memory runs out, and its FFmpeg is old: PyAV may well decode what crashes it.
 _CRASHES = {
     -getattr(signal, name)
@@ -160,8 +161,11 @@ class DecoderPool:
                 )
             if "error" not in answer:
                 shape = frames_shape(answer, request["clip"]["num_frames"], worker.memory.n_bytes)
-                return clip_from_message(answer, worker.memory.take_frames(shape))
-            worker.memory.empty()
+                with _still_open():
+                    frames = worker.memory.take_frames(shape)
+                return clip_from_message(answer, frames)
+            with _still_open():
+                worker.memory.empty()
         raise error_from_message(answer)
 
     def warm_up(self) -> None:
@@ -226,7 +230,7 @@ class DecoderPool:
     def _take(self) -> Worker:
         with self._lock:
             if self._closed:
-                raise VideoError("The program is closing and opens no more clips.")
+                raise VideoError(_CLOSING)
             worker = None
             while self._idle:
                 worker = self._idle.pop()
@@ -263,6 +267,15 @@ def default_pool() -> DecoderPool:
         if not _default or _default[0]._process != os.getpid() or _default[0]._closed:
             _default[:] = [DecoderPool()]
         return _default[0]
+
+
+@contextmanager
+def _still_open() -> Iterator[None]:
+    """Memory is freed while another thread reads it only where the whole pool is closed."""
+    try:
+        yield
+    except ValueError as error:
+        raise VideoError(_CLOSING) from error
 
 
 @contextmanager

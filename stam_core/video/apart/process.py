@@ -159,7 +159,7 @@ class Worker:
             if self._files is not None and descriptor is not None:
                 socket.send_fds(self._files, [b"f"], [descriptor])
             send(cast("BinaryIO", self._process.stdin), request)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the pool was closed meanwhile
             raise WorkerDiedError(self._end_code()) from None
         for _ in range(int((1 + seconds) * MESSAGES_A_SECOND)):
             answer = self._next(end, cancel)

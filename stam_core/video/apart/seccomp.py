@@ -34,6 +34,12 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "chown": (92, None),
     "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54),
     "open_by_handle_at": (304, 265),
+    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None), "utimensat": (280, 88),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
+    # other processes' share of the processor
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119), "sched_setattr": (314, 274),
     # the system
     "mount": (165, 40), "umount2": (166, 39), "open_tree": (428, 428), "move_mount": (429, 429),
     "fsopen": (430, 430), "mount_setattr": (442, 442), "unshare": (272, 97), "setns": (308, 268),
@@ -45,10 +51,15 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mq_open": (240, 180),
 }  # fmt: skip
 _CLONE, _CLONE3, _OPEN, _OPENAT, _OPENAT2 = (56, 220), (435, 435), (2, None), (257, 56), (437, 437)
-_KILL, _TGKILL, _PRLIMIT = (62, 129), (234, 131), (302, 261)
+_KILL, _TGKILL, _PRLIMIT, _AFFINITY = (62, 129), (234, 131), (302, 261), (203, 122)
+_FCNTL, _IOCTL = (72, 25), (16, 29)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, audit number
 
 _CLONE_THREAD = 0x00010000
+# Through these a process has the kernel send signals to another: F_SETOWN, F_SETSIG, F_SETOWN_EX,
+# F_SETLEASE, F_NOTIFY of fcntl; FIOSETOWN, SIOCSPGRP, FIOASYNC of ioctl. All else stays allowed.
+_FCNTL_SIGNALS = (8, 10, 15, 1024, 1026)
+_IOCTL_SIGNALS = (0x8901, 0x8902, 0x5452)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _X32 = 0x40000000  # a second numbering of calls on x86-64
 
@@ -104,6 +115,9 @@ def _filter(column: int, architecture: int, pid: int) -> list[bytes]:
     program += _rule(_KILL[column], _if_equal(0, (pid,)))
     program += _rule(_TGKILL[column], _if_equal(0, (pid,)))
     program += _rule(_PRLIMIT[column], _if_equal(0, (0, pid)))
+    program += _rule(_AFFINITY[column], _if_equal(0, (0, pid)))
+    program += _rule(_FCNTL[column], _unless_equal(1, _FCNTL_SIGNALS))
+    program += _rule(_IOCTL[column], _unless_equal(1, _IOCTL_SIGNALS))
     return [*program, _step(_RETURN, _ALLOW)]
 
 
@@ -126,6 +140,13 @@ def _if_equal(argument: int, values: tuple[int, ...]) -> list[bytes]:
     for value in values:
         body += [_step(_EQUAL, value, 0, 1), _step(_RETURN, _ALLOW)]
     return [*body, _step(_RETURN, _REFUSE)]
+
+
+def _unless_equal(argument: int, values: tuple[int, ...]) -> list[bytes]:
+    body = [_step(_LOAD, _at_argument(argument))]
+    for value in values:
+        body += [_step(_EQUAL, value, 0, 1), _step(_RETURN, _REFUSE)]
+    return [*body, _step(_RETURN, _ALLOW)]
 
 
 def _at_argument(index: int) -> int:
