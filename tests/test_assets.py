@@ -63,8 +63,16 @@ def test_they_know_most_of_the_examples(whole):
     assert sum(right) >= 6, right
 
 
+def test_the_divided_one_knows_which_way_a_clip_is_played():
+    divided = Engine("timesformer-actions", device="cpu", dtype="float32")
+    clip = divided.open(EXAMPLES / "sit-down.mp4")
+    assert divided.predict(clip).top(1)[0][0] == "sit down"
+    backwards = divided.edit(clip, frames=list(range(15, -1, -1)))
+    assert backwards.top(1)[0][0] == "stand up"
+
+
 def test_their_frames_can_be_edited_too(whole):
-    """They hardly know which way a clip is played (see their card): it is the edit that counts."""
+    """The edited clip is the clip with its frames in that order, and not the one as opened."""
     clip = whole.open(EXAMPLES / "kick.mp4")
     order = [*range(15, -1, -1)]
     backwards = replace(clip, frames=clip.frames[order], digest="backwards")
