@@ -67,14 +67,18 @@ class CompareDesk:
         self._analyst = analyst
         self.judge = Judge()
 
+    def is_open(self, visit: Visit, pair: Pair) -> bool:
+        """Whether `open` has nothing to show: what it once began must then not be ended."""
+        return pair.began == _view_of(visit)
+
     def open(self, visit: Visit, pair: Pair) -> Iterator[CompareView]:
         """The tab comes into view: what "Inspect" shows, by two methods; nothing where it is known.
 
         Raises:
             StamError: no clip, or it cannot be opened.
         """
-        began = f"{visit.source} {visit.model} {visit.policy} {visit.span_seconds}"
-        if pair.began == began:
+        began = _view_of(visit)
+        if self.is_open(visit, pair):
             return
         if pair.linked:
             sides = tuple(self._checked(side) for side in pair.sides)
@@ -265,6 +269,11 @@ def _in_steps(work: Generator[None, None, Found]) -> Generator[CompareView, None
             found: Found = end.value
             return found
         yield CompareView()
+
+
+def _view_of(visit: Visit) -> str:
+    """What "Inspect" shows, as a name for it."""
+    return f"{visit.source} {visit.model} {visit.policy} {visit.span_seconds}"
 
 
 def scale_of(left: SideShown, right: SideShown) -> SharedScale:

@@ -112,7 +112,7 @@ def _wire(tab: CompareTab, backstage: Backstage, visit: gr.State, opened: gr.Tab
     turns = Turns()
 
     def open_tab(visit: Visit, pair: Pair, request: gr.Request) -> Iterator[Changes]:
-        if visit.source is None:
+        if visit.source is None or backstage.analyst.compare.is_open(visit, pair):
             return
         turn = turns.begin(str(request.session_hash))
         for view in turn.follow(backstage.analyst.compare.open(visit, pair)):
