@@ -23,12 +23,19 @@ from app.compare.payload import worth_payload
 from app.compare.state import Pair
 from app.explained import with_methods
 from app.inspect.take_away import KINDS
+from app.serving.jobs import Jobs
 from app.takeaway.links import read_methods, write_link
 from app.visit import EMBEDDED, Visit
 from stam_core import Engine
 from stam_core.actions.dataset import RenderSpec, render_clip
 from stam_core.actions.stored_truth import read_truth, truth_path, write_truth
-from stam_core.errors import ParameterError, StamError, UnknownNameError, VideoError
+from stam_core.errors import (
+    OpeningCancelledError,
+    ParameterError,
+    StamError,
+    UnknownNameError,
+    VideoError,
+)
 from stam_core.explain import EXPLAINERS
 from stam_core.explain.game import REMOVALS, FrameGame
 from stam_core.metrics.faithfulness import Band, random_band
@@ -400,21 +407,22 @@ def test_a_stam_and_a_timesformer_stand_side_by_side(
 def test_a_long_method_may_be_ended_between_its_steps(
     analyst: Analyst, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A handler is ended where it yields: so it must, before there is anything to show."""
+    """Before there is anything to show; asked again it is answered."""
     monkeypatch.setattr("app.compare.desk.FIRST", FAST[:2])
     monkeypatch.setattr("app.explained.BETWEEN_PARTS_SECONDS", 0.0)
     *_, opened = (view.pair for view in analyst.compare.open(visit, Pair()) if view.pair)
     ask = {"choice": "integrated-gradients", "parameters": {"steps": 24}}
-    views = analyst.compare.adjust(opened, 0, ask)
-    assert next(views).pair is not None
-    before = 0
-    for view in views:
-        if view.scores is not None:
-            break
-        assert view == CompareView()
-        before += 1
-    assert before > 2
-    assert CompareView() in list(views)  # and while the ranking is judged
+    with Jobs(600).begin("compare.adjust") as job, job.at_work():
+        views = analyst.compare.adjust(opened, 0, ask)
+        assert next(views).pair is not None
+        looks = iter([False, False, False, True])
+        job.only_while(lambda: not next(looks))
+        with pytest.raises(OpeningCancelledError):
+            next(views)
+    assert next(looks, None) is None
+    *_, last = analyst.compare.adjust(opened, 0, ask)
+    assert last.board is not None
+    assert not last.board["working"]
 
 
 def at_last(steps: Generator[None, None, Found]) -> Found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from app import controls, payload, text
 from app.compare import payload as compare_payload
@@ -12,6 +12,7 @@ from app.compare.asks import methods_to_compare, side_ask
 from app.compare.judge import Judge, Judged
 from app.compare.state import Pair
 from app.explained import without_idle_foil
+from app.serving.jobs import to_the_end
 from app.visit import EMBEDDED
 from stam_core.actions.stored_truth import read_truth
 from stam_core.errors import ParameterError, UnknownNameError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from stam_core.render.comparison import SharedScale
     from stam_core.types import Clip, Explanation, Target
 
-Found = TypeVar("Found")
 FIRST = ("rollout", "gradient-attention")  # shown first, where the registry has them
 INSPECTED = ""  # in the list of clips: the one in the tab "Inspect"
 
@@ -153,7 +153,7 @@ class CompareDesk:
 
     def _show(self, pair: Pair, *, redrawn: tuple[bool, bool]) -> Iterator[CompareView]:
         names = [self._analyst.sources.get(side.source).name for side in pair.sides]
-        shown = yield from _in_steps(self._sides(pair))
+        shown = self.sides(pair)
         clips = [
             payload.clip_payload(side.clip, side.engine.crop_box(side.clip), name)
             for side, name in zip(shown, names, strict=True)
@@ -177,7 +177,7 @@ class CompareDesk:
         found = [self.truth(side) for side in shown]
         judged: list[Judged] = []
         for side in shown:
-            judged.append((yield from _in_steps(self.judge.judge(side))))
+            judged.append(to_the_end(self.judge.judge(side)))
             worth = compare_payload.worth_payload(shown, judged, found)
             yield CompareView(board={**board, **worth, "working": len(judged) < len(shown)})
 
@@ -187,13 +187,7 @@ class CompareDesk:
         Raises:
             StamError: a clip or model cannot be had, or a method cannot answer.
         """
-        steps = self._sides(pair)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                left, right = end.value
-                return left, right
+        return to_the_end(self._sides(pair))
 
     def _sides(self, pair: Pair) -> Generator[None, None, tuple[SideShown, SideShown]]:
         """As `sides`; between the steps of a method it may be ended."""
@@ -258,17 +252,6 @@ class CompareDesk:
         )
         known = ClipTruth(truth.key_frames[at], truth.deciding[at], shares)
         return truth_figures((side.explanation.frames, side.explanation.patches), known)
-
-
-def _in_steps(work: Generator[None, None, Found]) -> Generator[CompareView, None, Found]:
-    """Work that shows nothing before its end, but may be ended between its steps."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: Found = end.value
-            return found
-        yield CompareView()
 
 
 def _view_of(visit: Visit) -> str:

@@ -57,8 +57,7 @@ class CompareTab:
             changes[self.board] = view.board
         if view.take is not None:
             changes[self.take.offer] = view.take
-        # Between two steps nothing changes, which gradio must be told: {} is an answer to it.
-        return changes or {self.pair: gr.skip()}
+        return changes
 
 
 def build_compare_tab(backstage: Backstage, *, visit: gr.State, opened: gr.Tab) -> CompareTab:

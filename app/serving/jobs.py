@@ -16,6 +16,7 @@ from app.serving.settings import service_settings
 from stam_core.errors import OpeningCancelledError, StamError
 
 Step = TypeVar("Step")
+Found = TypeVar("Found")
 Clock = Callable[[], float]
 
 _LOG = logging.getLogger(__name__)
@@ -216,6 +217,25 @@ _current: ContextVar[Job | None] = ContextVar("job", default=None)
 def current_job() -> Job | None:
     """The job that this thread is at work for; None: nobody's."""
     return _current.get()
+
+
+def to_the_end(steps: Generator[None, None, Found]) -> Found:
+    """What work in steps comes to; it is given up between two when nobody waits for its job.
+
+    Nothing is told to the page meanwhile: what is told in a hurry may hide what was told before.
+
+    Raises:
+        OpeningCancelledError: nobody waits; `Job.follow` ends the job in silence.
+    """
+    job = current_job()
+    while job is None or not job.is_set():
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+    steps.close()
+    raise OpeningCancelledError
 
 
 @cache
