@@ -6,7 +6,7 @@ import html
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import wraps
 from typing import Any
 
@@ -36,7 +36,13 @@ def guarded(
     @wraps(handler)
     def run(*inputs: Any) -> Iterator[Any]:  # noqa: ANN401 - whatever the page sends
         with _told(kind, timed=timed) as job:
-            yield from job.follow(handler(*inputs))
+            told = False
+            with closing(job.follow(handler(*inputs))) as changes:
+                for change in changes:
+                    told = True
+                    yield change
+            if not told:  # else gradio takes it that every part is to be emptied
+                yield gr.skip()
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,18 @@ def shared() -> Path:
             "needs the folder of golden numbers and clips (../shared), absent from a user's clone"
         )
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_loop_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The browser tests leave their event loop in this thread; nobody else's would run there."""
+    if "browser" in request.path.parts:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(autouse=True)

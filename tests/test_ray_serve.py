@@ -5,7 +5,6 @@ STAM_TEST_RAY names a cluster that runs already, in place of one begun here.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
 import signal
@@ -34,15 +33,6 @@ pytestmark = pytest.mark.skipif(
 )
 PATIENCE_SECONDS = 300.0  # a busy machine starts a replica slowly
 PLAN = ReplicaPlan(least=2, most=2, gpus_each=0, cpus_each=0.5, threads=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_loop_of_others() -> Iterator[None]:
-    """The browser tests leave their event loop in this thread, where Serve then will not wait."""
-    loop = asyncio._get_running_loop()
-    asyncio._set_running_loop(None)
-    yield
-    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(scope="module")

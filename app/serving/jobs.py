@@ -150,7 +150,7 @@ class Job:
         self._deadline = deadline
         self._wanted: list[Callable[[], bool]] = []
 
-    def follow(self, steps: Iterator[Step]) -> Iterator[Step]:
+    def follow(self, steps: Iterator[Step]) -> Generator[Step, None, None]:
         """The steps of a job for as long as it may go on; what it has reached is always handed on.
 
         Where a step was given up because nobody waits for it, the job ends in silence.
