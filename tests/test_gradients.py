@@ -68,7 +68,9 @@ def dense_relevance(subject, target):
 
 @pytest.mark.parametrize("target", [Target(1), Target(3, foil=0)])
 def test_gradient_attention_is_chefers_rule_written_out(target, monkeypatch):
-    monkeypatch.setattr(flow_factorised, "RECORDED_AT_ONCE", 3)  # groups of 3 and 1 frames
+    monkeypatch.setattr(
+        flow_factorised, "recorded_at_once", lambda *_: 3
+    )  # groups of 3 and 1 frames
     subject = toy_subject()
     found = GradientAttention().scores(subject, target)
     time, space = dense_relevance(toy_subject(), target)
@@ -109,7 +111,7 @@ def test_frames_without_any_relevance_stay_at_zero():
 
 
 def test_gradient_attention_comes_by_groups_of_frames(monkeypatch):
-    monkeypatch.setattr(flow_factorised, "RECORDED_AT_ONCE", 1)
+    monkeypatch.setattr(flow_factorised, "recorded_at_once", lambda *_: 1)
     parts = list(GradientAttention().stream(toy_subject(), TARGET))
     assert [part.done for part in parts] == [0.25, 0.5, 0.75, 1.0]
     torch.testing.assert_close(parts[0].frames, parts[-1].frames)
@@ -197,7 +199,7 @@ def test_nothing_is_left_behind_by_a_model_that_fails(name, stage, monkeypatch):
 
 @pytest.mark.parametrize("name", [*BACKWARD, "occlusion"])
 def test_a_stream_that_is_left_in_the_middle_leaves_nothing(name, monkeypatch):
-    monkeypatch.setattr(flow_factorised, "RECORDED_AT_ONCE", 1)
+    monkeypatch.setattr(flow_factorised, "recorded_at_once", lambda *_: 1)
     subject = toy_subject()
     stream = EXPLAINERS[name]().stream(subject, TARGET)
     next(stream)

@@ -8,7 +8,14 @@ import torch.nn.functional as F
 from einops import rearrange
 
 from stam_core.models.stam import Stam
-from stam_core.record import RECORDED_AT_ONCE, RecordingError, listen, record
+from stam_core.record import (
+    FRAMES_AT_ONCE,
+    RecordingError,
+    frames,
+    listen,
+    record,
+    recorded_at_once,
+)
 from tests.toys import CONFIG, toy_stam, toy_subject
 
 
@@ -56,12 +63,23 @@ def test_fused_storage_equals_fusing_the_full_maps(maps, fuse):
 
 
 def test_a_clip_longer_than_a_group_of_frames_is_recorded_whole():
-    config = dataclasses.replace(CONFIG, num_frames=RECORDED_AT_ONCE + 3)
+    config = dataclasses.replace(CONFIG, num_frames=FRAMES_AT_ONCE + 3)
     subject = toy_subject(config)
     trace = subject.trace("mean")
-    assert trace.space_maps.shape[1] == RECORDED_AT_ONCE + 3
+    assert trace.space_maps.shape[1] == FRAMES_AT_ONCE + 3
     last = record(subject.model, subject.x[-3:], maps="mean", patch_grid=(4, 4))
     torch.testing.assert_close(trace.space_maps[:, -3:], last.space_maps)
+
+
+def test_large_maps_are_recorded_fewer_frames_at_a_time(monkeypatch):
+    subject = toy_subject()
+    together = subject.trace("full")
+    assert recorded_at_once(subject.model, (4, 4)) == FRAMES_AT_ONCE  # 4 heads, 17 tokens: 5 KB
+    monkeypatch.setattr(frames, "RECORDED_BYTES", 4 * 4 * 17**2)
+    assert recorded_at_once(subject.model, (4, 4)) == 1
+    apart = toy_subject().trace("full")
+    torch.testing.assert_close(apart.space_maps, together.space_maps)
+    torch.testing.assert_close(apart.logits, together.logits)
 
 
 def test_nothing_is_left_behind_also_after_an_error():

@@ -16,6 +16,8 @@ from stam_core.errors import ParameterError
 from stam_core.evaluate import evaluate_rendered, reversed_label, to_input
 from stam_core.models.stam import Stam, StamConfig
 from stam_core.train import CONFIG, PREPROCESSING, TrainOptions, train
+from stam_core.train.hard_clips import clip_chances
+from stam_core.train.stores import open_stores
 from stam_core.train.time_stage import attention_loss, turn_time
 from stam_core.types import Preprocessing
 
@@ -33,6 +35,8 @@ def tiny(tmp_path) -> TrainOptions:
         time_steps=4,
         joint_steps=1,
         joint_clips=8,
+        hard_steps=1,
+        hard_clips=8,
         batch_frames=16,
         batch_clips=8,
         evaluation_clips=4,
@@ -61,6 +65,25 @@ def test_training_writes_a_checkpoint_that_describes_itself(tiny):
     assert figures["stages"]["joint"]["held_out"]["clips"] == 4
     assert any("rendering" in word for word in steps)
     assert any(word.startswith("space") for word in steps)
+
+
+def test_clips_that_are_read_wrongly_are_drawn_more_often(tiny, tmp_path):
+    class Answers(Stam):
+        """Sure of every clip, and wrong about every fourth."""
+
+        def classify(self, embeddings, positions=None):
+            asked = torch.arange(len(embeddings))
+            labels = torch.from_numpy(store.labels)
+            told = torch.where(asked % 4 == 0, (labels + 1) % N, labels)
+            return 20.0 * nn.functional.one_hot(told, N).float()
+
+    tiny = replace(tiny, device="cpu")
+    store = open_stores(tiny, lambda *_: None).hard
+    chances = clip_chances(Answers(tiny.config), store, tiny, lambda *_: None)
+    wrong = torch.arange(len(store)) % 4 == 0
+    assert chances.sum() == pytest.approx(1.0)
+    # Half of all draws are of any clip, the other half of the two that are wrong.
+    assert chances[wrong].sum().item() == pytest.approx(0.5 + 0.5 * 2 / 8, abs=1e-4)
 
 
 def test_training_goes_on_after_a_stop_as_if_nothing_had_happened(tiny, tmp_path):

@@ -16,7 +16,7 @@ from stam_core.explain.gradients import embedding_gradient, entering, frames_at_
 from stam_core.explain.heads import join_heads, pick_layer
 from stam_core.explain.relevance import relevance_row, shares
 from stam_core.explain.rollout import RolloutChoices, cls_row
-from stam_core.record import FRAMES_AT_ONCE, RECORDED_AT_ONCE, RecordingError, listen
+from stam_core.record import FRAMES_AT_ONCE, RecordingError, listen, recorded_at_once
 from stam_core.types import MapStorage, SpaceTrace, Trace
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ class FactorisedFlow:
         n_frames, (h, w) = len(frames), subject.patch_grid
         patches = torch.zeros(n_frames, h, w)
         # Few frames at once also because large maps leave the processor's cache (see `record`).
-        at_once = min(RECORDED_AT_ONCE, frames_at_once(subject, maps=True))
+        at_once = min(
+            recorded_at_once(subject.model, subject.patch_grid), frames_at_once(subject, maps=True)
+        )
         for first in range(0, n_frames, at_once):
             rows = slice(first, min(first + at_once, n_frames))
             relevance = space_relevance(subject, subject.x[rows], embedding_gradient[rows])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stam_core.record.clips import classify_clips
-from stam_core.record.frames import FRAMES_AT_ONCE, RECORDED_AT_ONCE, embed_frames
+from stam_core.record.frames import FRAMES_AT_ONCE, embed_frames, recorded_at_once
 from stam_core.record.listen import RecordingError, listen
 from stam_core.record.protocols import (
     ChoosesFrames,
@@ -16,7 +16,6 @@ from stam_core.record.subject import RECORDERS, Subject, record
 
 __all__ = [
     "FRAMES_AT_ONCE",
-    "RECORDED_AT_ONCE",
     "RECORDERS",
     "ChoosesFrames",
     "JoinsFrames",
@@ -29,4 +28,5 @@ __all__ = [
     "embeds_frames",
     "listen",
     "record",
+    "recorded_at_once",
 ]

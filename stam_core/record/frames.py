@@ -11,9 +11,22 @@ from stam_core.types import MapStorage, Trace
 # Frames that pass through the spatial stage together: enough to fill the matrix units, and a clip
 # of 64 frames needs no more memory than one of 16.
 FRAMES_AT_ONCE = 16
-# Fewer while recording: the attention maps of 4 frames (30 MB a layer at ViT-B) stay near the
-# processor's cache, those of 16 do not, and going through memory costs more than all else here.
-RECORDED_AT_ONCE = 4
+# Fewer while recording large maps: at ViT-B those of 4 frames (8 MB a layer, and as much again on
+# the way) stay near the processor's cache, those of 16 do not, and going through memory costs more
+# than all else here. Small maps go together: each group costs the interpreter all of its layers.
+RECORDED_BYTES = 8 * 2**20
+
+
+def recorded_at_once(model: VideoModel, patch_grid: tuple[int, int]) -> int:
+    """How many frames pass through the spatial stage together while their maps are recorded.
+
+    Args:
+        model: The model.
+        patch_grid: (h, w).
+    """
+    n_tokens = 1 + patch_grid[0] * patch_grid[1]
+    heads = max(int(getattr(layer, "num_heads", 1)) for layer in model.space_attention)
+    return min(FRAMES_AT_ONCE, max(1, RECORDED_BYTES // (4 * heads * n_tokens**2)))
 
 
 def embed_frames(
@@ -52,11 +65,12 @@ def record_factorised(
     Raises:
         RecordingError: A layer was not heard exactly once per group of frames.
     """
+    at_once = recorded_at_once(model, patch_grid)
     with listen(model.space_attention, frame_keeper(maps)) as space:
-        embeddings = embed_frames(model, x, dtype=dtype, at_once=RECORDED_AT_ONCE)
+        embeddings = embed_frames(model, x, dtype=dtype, at_once=at_once)
     with listen(model.time_attention, lambda attention: attention[0].float().cpu()) as time:
         logits = model.classify(embeddings[None])[0]
-    n_groups = -(-len(x) // RECORDED_AT_ONCE)
+    n_groups = -(-len(x) // at_once)
     layers = [list(zip(*calls, strict=True)) for calls in heard_each(space, n_groups)]
     rows = torch.stack([torch.cat(row_parts) for row_parts, _ in layers])  # [L,T,H,N+1]
     kept = (

@@ -1,4 +1,4 @@
-"""The stages of training that see pictures: space (where joints are), and both together."""
+"""The stages of training that see pictures: space (where joints are), and those of both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stam_core.actions.pose_loss import PoseHeads, PoseTruth, mirror_frames, pos
 from stam_core.actions.store import ClipStore
 from stam_core.evaluate import to_input
 from stam_core.models.stam import Stam
+from stam_core.train.hard_clips import clip_chances
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
 from stam_core.train.stores import Stores
@@ -18,6 +19,8 @@ from stam_core.train.time_stage import timed_loss, turn_time
 from stam_core.types import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from timm.models.vision_transformer import VisionTransformer
 
 # Share of the spatial steps that see plain walls only, and share after which all have the full
@@ -97,12 +100,36 @@ def train_joint(
     The label now teaches the spatial stage too what the temporal one needs of a frame; joints go on
     to be asked for, so that it does not learn the clips by heart instead.
     """
-    modules = nn.ModuleDict({"model": model, "heads": heads})
-    threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=1.5e-4, threads=threads)
+    stage = _stage_of_both("joint", model, heads, options, steps=options.joint_steps, lr=1.5e-4)
+    return _learn_clips(stage, lambda: draw_clips(stores.fresh, options, stage.generator), report)
 
-    def draw(done: float) -> Batch:
-        return draw_clips(stores, options, stage.generator)
+
+def train_hard(
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    """As `train_joint`, on clips of which half are drawn by how hard the model finds them.
+
+    By now nearly all clips are read right and teach next to nothing.
+    """
+    stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
+    if stage.done == stage.steps:
+        return stage.figures
+    chances = clip_chances(model, stores.hard, options, report)
+    return _learn_clips(
+        stage, lambda: draw_clips(stores.hard, options, stage.generator, chances), report
+    )
+
+
+def _stage_of_both(
+    name: str, model: Stam, heads: PoseHeads, options: TrainOptions, *, steps: int, lr: float
+) -> Stage:
+    modules = nn.ModuleDict({"model": model, "heads": heads})
+    return Stage(name, modules, options, steps=steps, lr=lr, threads=available_threads(options))
+
+
+def _learn_clips(stage: Stage, draw: Callable[[], Batch], report: Progress) -> Figures:
+    """Take the steps of a stage of both, on what `draw` gives."""
+    options = stage.options
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
         batch = tuple(tensor.to(options.device) for tensor in batch)
@@ -115,21 +142,36 @@ def train_joint(
         embeddings = tokens[:, 0].view(clips, num_frames, -1)
         value, figures = timed_loss(whole.temporal, whole.head, embeddings, key_frames, labels)
         pose, found = pose_loss(
-            cast("PoseHeads", parts["heads"]), tokens, asked, side=options.config.side
+            cast("PoseHeads", parts["heads"]), tokens, asked, side=whole.config.side
         )
         return value + POSE_WEIGHT * pose, {**figures, **found}
 
-    modules.train()
-    return stage.run(draw, loss, report)
+    stage.modules.train()
+    return stage.run(lambda done: draw(), loss, report)
 
 
-def draw_clips(stores: Stores, options: TrainOptions, generator: torch.Generator) -> Batch:
-    """Whole clips: whether mirrored [B], labels [B], then `_OF_FRAMES` [B,T,...]."""
+def draw_clips(
+    store: ClipStore,
+    options: TrainOptions,
+    generator: torch.Generator,
+    chances: torch.Tensor | None = None,
+) -> Batch:
+    """Whole clips: whether mirrored [B], labels [B], then `_OF_FRAMES` [B,T,...].
+
+    Args:
+        store: to draw from.
+        options: how many frames a batch has.
+        generator: settles which.
+        chances: [n] of each clip; None: all have the same.
+    """
     n_clips = max(1, options.batch_frames // options.config.num_frames)
-    clip = torch.randint(len(stores.fresh), (n_clips,), generator=generator).numpy()
+    if chances is None:
+        clip = torch.randint(len(store), (n_clips,), generator=generator).numpy()
+    else:
+        clip = torch.multinomial(chances, n_clips, generator=generator).numpy()
     flipped = torch.rand(n_clips, generator=generator) < 0.5
-    labels = torch.from_numpy(stores.fresh.labels[clip])
-    rows = tuple(torch.from_numpy(getattr(stores.fresh, name)[clip]) for name in _OF_FRAMES)
+    labels = torch.from_numpy(store.labels[clip])
+    rows = tuple(torch.from_numpy(getattr(store, name)[clip]) for name in _OF_FRAMES)
     *frames, labels = turn_time(rows, labels, generator)
     return flipped, labels, *frames
 

@@ -15,6 +15,7 @@ TRAINING_SEEDS = 2**32
 # The clips of other sets are numbered from here: they repeat no motion of one another.
 FIRST_PLAIN_CLIP = 1_000_000
 FIRST_JOINT_CLIP = 2_000_000
+FIRST_HARD_CLIP = 3_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Stores:
     plain: ClipStore  # one clean person before a plain wall, for the beginning
     full: ClipStore  # the full variety
     fresh: ClipStore  # as full, for the joint stage alone; `full` itself where there is none
+    hard: ClipStore  # as full, for the hard stage to choose from; `full` where there is none
 
 
 def open_stores(options: TrainOptions, report: Progress) -> Stores:
@@ -50,5 +52,8 @@ def open_stores(options: TrainOptions, report: Progress) -> Stores:
         full=full,
         fresh=open_clips(options.joint_clips, first=FIRST_JOINT_CLIP, spec=varied)
         if options.joint_steps
+        else full,
+        hard=open_clips(options.hard_clips, first=FIRST_HARD_CLIP, spec=varied)
+        if options.hard_steps and options.config.scheme == "factorised"
         else full,
     )

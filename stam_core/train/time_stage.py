@@ -44,7 +44,8 @@ def train_time(
     stage = Stage("time", modules, options, steps=options.time_steps, lr=7e-4)
     if stage.done == stage.steps:
         return stage.figures
-    stored = stored_embeddings(model, stores.full, options, report)
+    file = options.work_folder / "embeddings.safetensors"
+    stored = stored_embeddings(model, stores.full, options, report, file=file)
     labels = torch.from_numpy(stores.full.labels)
     key_frames = torch.from_numpy(stores.full.key_frames)
 
@@ -146,10 +147,9 @@ def turn_time(
 
 
 def stored_embeddings(
-    model: Stam, store: ClipStore, options: TrainOptions, report: Progress
+    model: Stam, store: ClipStore, options: TrainOptions, report: Progress, *, file: Path
 ) -> torch.Tensor:
-    """Frame embeddings of every clip, [n,T,D]; kept in the work folder for the next run."""
-    file = options.work_folder / "embeddings.safetensors"
+    """Frame embeddings of every clip, [n,T,D]; kept in `file` for the next run."""
     key = _digest(model.spatial)
     kept = _kept(file, key)
     if kept is not None and len(kept) == len(store):

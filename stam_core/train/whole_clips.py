@@ -151,7 +151,7 @@ def _learn_clips(
     stage = Stage("joint", modules, options, steps=options.joint_steps, lr=_LR, threads=threads)
 
     def draw(done: float) -> Batch:
-        return draw_clips(stores, options, stage.generator)
+        return draw_clips(stores.fresh, options, stage.generator)
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
         batch = tuple(tensor.to(options.device) for tensor in batch)
