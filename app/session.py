@@ -47,13 +47,22 @@ class Source:
     name: str
     visitor: str = ""  # whose own it is; "": nobody's
     changed: int | None = None  # when the file was written, in ns: which of its uploads this is
+    size: int = 0  # bytes
 
 
 class Sources:
     """Clips by an unguessable key, so that one visitor cannot ask for another's."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` tells seconds."""
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, own_bytes: int | None = None
+    ) -> None:
+        """No clip yet.
+
+        Args:
+            clock: tells seconds.
+            own_bytes: of one visitor's clips; None: as the environment says.
+        """
+        self._own_bytes = service_settings().own_mib * MIB if own_bytes is None else own_bytes
         self._known: OrderedDict[str, Source] = OrderedDict()
         self._kept: dict[str, Source] = {}
         self._left: OrderedDict[str, float] = OrderedDict()  # visitor -> when
@@ -61,16 +70,29 @@ class Sources:
         self._lock = threading.Lock()
 
     def add(self, path: Path, name: str, visitor: str = "") -> str:
-        """Remember a clip; the visitor's oldest one is deleted when there are too many."""
+        """Remember a clip; the visitor's oldest ones are deleted when they are too many."""
         key = secrets.token_urlsafe(16)
+        changed, size = written_at(path), path.stat().st_size if path.is_file() else 0
         with self._lock:
             self._left.pop(visitor, None)
-            self._known[key] = Source(path, name, visitor, written_at(path))
-            own = [known for known, source in self._known.items() if source.visitor == visitor]
-            self._forget(own[:-OWN_KEPT] if visitor else [])
+            self._known[key] = Source(path, name, visitor, changed, size)
+            self._forget(self._too_many(visitor) if visitor else [])
             while len(self._known) > SOURCES_KEPT:
                 self._known.popitem(last=False)
         return key
+
+    def _too_many(self, visitor: str) -> list[str]:
+        """A visitor's clips beyond what one may keep, but never the newest; the lock must be held.
+
+        Who sends one file twice keeps it once.
+        """
+        own = [(key, source) for key, source in self._known.items() if source.visitor == visitor]
+        counted: dict[Path, int] = {}
+        for place, (_, source) in enumerate(reversed(own)):
+            counted[source.path] = source.size
+            if place and (place >= OWN_KEPT or sum(counted.values()) > self._own_bytes):
+                return [key for key, _ in own[: len(own) - place]]
+        return []
 
     def leave(self, visitor: str) -> None:
         """The visitor's page was closed: its clips are kept for LEFT_SECONDS only."""

@@ -333,6 +333,24 @@ def test_a_visitor_who_sends_many_clips_loses_their_own_oldest_alone(
     assert not clips[1].exists()
 
 
+def test_a_visitor_who_sends_large_clips_loses_their_own_oldest(tmp_path: Path) -> None:
+    clips = [tmp_path / f"{number}.mp4" for number in range(4)]
+    for clip, size in zip(clips, (40, 40, 40, 200), strict=True):
+        clip.write_bytes(bytes(size))
+    sources = Sources(own_bytes=100)
+    other = sources.add(clips[0], "theirs", "another")
+    keys = [sources.add(clip, clip.name, "me") for clip in (*clips[:2], clips[1])]
+    assert sources.get(keys[0]).path == clips[0]  # 80 bytes: the same file again is no second one
+    sources.add(clips[2], "third", "me")
+    with pytest.raises(VideoError, match="no longer kept"):
+        sources.get(keys[0])
+    assert sources.get(keys[1]).path == clips[1]
+    newest = sources.add(clips[3], "too large by itself", "me")
+    assert sources.get(newest).path == clips[3]
+    assert sources.get(other).path == clips[0]
+    assert [clip.exists() for clip in clips] == [True, False, False, True]
+
+
 def test_clips_of_the_program_outlive_any_number_of_uploads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

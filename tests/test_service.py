@@ -23,7 +23,7 @@ import pytest
 
 from app import explained, guard, session
 from app.backstage import Backstage
-from app.serving import logs
+from app.serving import logs, temporary
 from app.serving.door import password_check
 from app.serving.headers import safe_headers
 from app.serving.jobs import Jobs
@@ -438,6 +438,20 @@ def test_old_files_go_then_the_oldest_beyond_the_bound(folder: TemporaryFolder) 
     assert [file.exists() for file in (old, early, late)] == [False, False, True]
     assert [file.parent.exists() for file in (old, early, late)] == [False, False, True]
     assert folder.sweep(now=1000) == 0
+
+
+def test_what_an_upload_is_too_much_for_goes_at_once(
+    folder: TemporaryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "REST_SECONDS", 0.0)
+    now = time.time()
+    early, late = put(folder, "early", 60, now - 2), put(folder, "late", 60, now - 1)
+    folder.keep_swept(lambda: None)
+    folder.sweep_soon()
+    end = time.monotonic() + 30
+    while early.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (early.exists(), late.exists()) == (False, True)
 
 
 def test_everything_of_ours_lies_in_one_private_folder_that_goes(folder: TemporaryFolder) -> None:

@@ -47,9 +47,10 @@ _SIGNS = (b"http", b"\\u", b"\0")
 class Gate:
     """Turns requests away, with a sentence; what it lets pass is unchanged."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """`app` answers what passes."""
+    def __init__(self, app: ASGIApp, uploaded: Callable[[], None]) -> None:
+        """`app` answers what passes; `uploaded` is called after each upload, taken or not."""
         self._app = app
+        self._uploaded = uploaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -98,6 +99,8 @@ class Gate:
         except _TooLargeError:
             if not begun:
                 await _refuse(TOO_LARGE, text.UPLOAD_TOO_LARGE)(scope, receive, send)
+        finally:
+            self._uploaded()
 
 
 class _TooLargeError(Exception):

@@ -90,7 +90,7 @@ def serve(
             prevent_thread_lock=True,
             quiet=settings.log == "json",
             auth=check,
-            app_kwargs=doors(page, backstage, all_jobs()),
+            app_kwargs=doors(page, backstage, all_jobs(), uploaded=folder.sweep_soon),
             **launch_settings(host, port),
         )
         adopt_server_log()
@@ -105,11 +105,27 @@ def serve(
     leave_at_once()
 
 
-def doors(page: gr.Blocks, backstage: Backstage, jobs: Jobs) -> dict[str, Any]:
-    """What stands around the page: `/health`, headers on every answer, and who is not let in."""
+def doors(
+    page: gr.Blocks,
+    backstage: Backstage,
+    jobs: Jobs,
+    uploaded: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """What stands around the page: `/health`, headers on every answer, and who is not let in.
+
+    Args:
+        page: to be served.
+        backstage: of the page.
+        jobs: of all visitors.
+        uploaded: called after each upload.
+    """
     never_fetch()
     health = Health(backstage, page, jobs, began=time.monotonic())
-    around = [Middleware(SafeHeaders), Middleware(Gate), Middleware(Presence, left=jobs.leave)]
+    around = [
+        Middleware(SafeHeaders),
+        Middleware(Gate, uploaded=uploaded),
+        Middleware(Presence, left=jobs.leave),
+    ]
     return {"routes": [health_route(health)], "middleware": around}
 
 

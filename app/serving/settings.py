@@ -45,6 +45,10 @@ class ServiceSettings:
         default=4096,
         metadata=_about(1, 10**8, "MiB", "uploads and made files kept on disk, the newest"),
     )
+    own_mib: int = field(
+        default=512,
+        metadata=_about(1, 10**8, "MiB", "of one visitor's uploads, the newest"),
+    )
     cache_mib: int = field(
         default=1024,
         metadata=_about(4, 10**7, "MiB", "decoded clips and recordings kept in memory"),

@@ -16,6 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 KEPT_SECONDS = 3600  # then a file is deleted
 SWEEP_SECONDS = 60.0
+REST_SECONDS = 1.0  # between two sweeps, however much comes
 PREFIX = "stam-app-"
 VARIABLE = "GRADIO_TEMP_DIR"  # gradio puts uploads and made files there
 
@@ -36,7 +37,8 @@ class TemporaryFolder:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=above or None)).resolve()
         self.kept_seconds = kept_seconds
         self.kept_bytes = kept_bytes
-        self._stop = threading.Event()
+        self._stopped = False
+        self._wake = threading.Event()
         # Not one in the other: gradio hands out what lies in its own folder without copying it.
         uploads, others = self.path / "uploads", self.path / "others"
         for folder in (uploads, others):
@@ -44,18 +46,26 @@ class TemporaryFolder:
         os.environ[VARIABLE], tempfile.tempdir = str(uploads), str(others)
 
     def keep_swept(self, also: Callable[[], None]) -> None:
-        """Sweep every minute from now on, beside whatever else is going on.
+        """Sweep every minute and soon after each upload, beside whatever else is going on.
 
         Args:
             also: to be done each time.
         """
 
         def work() -> None:
-            while not self._stop.wait(SWEEP_SECONDS):
-                also()
-                self.sweep()
+            while not self._stopped:
+                self._wake.wait(SWEEP_SECONDS)
+                self._wake.clear()
+                if not self._stopped:
+                    also()
+                    self.sweep()
+                    time.sleep(REST_SECONDS)
 
         threading.Thread(target=work, name="sweep", daemon=True).start()
+
+    def sweep_soon(self) -> None:
+        """Something came; returns at once."""
+        self._wake.set()
 
     def sweep(self, now: float | None = None) -> int:
         """Delete what is too old, then the oldest of what is too much.
@@ -83,7 +93,8 @@ class TemporaryFolder:
 
     def remove(self) -> None:
         """Delete everything."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _files(self) -> list[tuple[float, int, Path]]:
