@@ -6,10 +6,14 @@ import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from app.analysis import Analyst
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +27,14 @@ def shared() -> Path:
             "needs the folder of golden numbers and clips (../shared), absent from a user's clone"
         )
     return folder
+
+
+@pytest.fixture(scope="module")
+def analyst() -> Analyst:
+    """What answers the page's questions, with the embedded model; one for all tests of a module."""
+    from app.analysis import Analyst
+
+    return Analyst()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -565,11 +565,6 @@ def test_event_data_is_always_a_record(sent: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
-@pytest.fixture(scope="module")
 def page() -> gr.Blocks:
     return build_page(Backstage())
 

@@ -204,11 +204,6 @@ def test_a_forged_span_is_passed_over(span: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
-@pytest.fixture(scope="module")
 def visit(analyst: Analyst) -> Visit:
     return with_methods(analyst.example(Visit(), next(iter(analyst.examples))))
 

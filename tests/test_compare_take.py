@@ -71,11 +71,6 @@ def test_the_figure_has_both_sides_on_one_scale_and_the_table() -> None:
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
-@pytest.fixture(scope="module")
 def pair(analyst: Analyst) -> Pair:
     visit = analyst.example(Visit(), next(iter(analyst.examples)))
     left = replace(visit, heat="rollout", heat_parameters={"residual": 0.25})

@@ -343,11 +343,6 @@ def test_the_parts_templates_hold_no_code() -> None:
 # --- the desk, with the embedded model ---
 
 
-@pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
 @pytest.fixture
 def visit(analyst: Analyst) -> Visit:
     return analyst.example(Visit(), next(iter(analyst.examples)))

@@ -155,11 +155,6 @@ def test_a_forged_edit_is_refused(forged: str) -> None:
         read_slots(forged, 4)
 
 
-@pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
 @pytest.fixture
 def visit(analyst: Analyst) -> Visit:
     return analyst.example(Visit(), next(iter(analyst.examples)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +11,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-import httpx
 import pytest
 import safehttpx
 from gradio import processing_utils, routes
 from starlette.exceptions import HTTPException
 
-from app.backstage import Backstage
 from app.components.quick import FileButton
 from app.serving import gate
-from app.serving.jobs import Jobs
-from app.serving.service import doors
 from stam_core.limits import VideoLimits
+from tests.small_page import behind_doors
 
 AWAY = "http://198.51.100.7/clip.mp4"  # a documentation address: nobody lives there
 FETCHERS = (
@@ -60,18 +56,9 @@ def served(asked_for: list[str], tmp_path_factory: pytest.TempPathFactory) -> It
             button = FileButton("open")
             button.upload(got.append, button, None, api_name="queued")
             button.upload(got.append, button, None, queue=False, api_name="direct")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         page.queue(api_open=False)
-        page.launch(
-            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=port,
-            app_kwargs=doors(page, Backstage(), Jobs(60)), _frontend=False, ssr_mode=False,
-        )  # fmt: skip
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        yield SimpleNamespace(client=client, got=got, asked_for=asked_for)
-        client.close()
-        page.close(verbose=False)
+        with behind_doors(page) as client:
+            yield SimpleNamespace(client=client, got=got, asked_for=asked_for)
 
 
 @pytest.fixture

@@ -39,11 +39,6 @@ LARGEST = 300_000  # bytes of a chapter's data
 
 
 @pytest.fixture(scope="module")
-def analyst() -> Analyst:
-    return Analyst()
-
-
-@pytest.fixture(scope="module")
 def desk(analyst: Analyst) -> LearnDesk:
     return analyst.learn
 

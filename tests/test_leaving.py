@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -22,16 +21,15 @@ from gradio.context import LocalContext
 
 from app import guard
 from app.analysis import Analyst
-from app.backstage import Backstage
 from app.serving.jobs import Jobs, current_job
 from app.serving.presence import Presence
-from app.serving.service import doors
 from app.turns import Turns
 from app.visit import Visit
 from stam_core.errors import OpeningCancelledError
 from stam_core.limits import VideoLimits
 from stam_core.video.apart import DecoderPool
 from tests.conftest import ROOT
+from tests.small_page import behind_doors
 
 PATIENCE = 20.0  # seconds after which what is tested here has failed
 CLIP = min((ROOT / "assets/examples").glob("*.mp4"), key=lambda file: file.stat().st_size)
@@ -253,18 +251,9 @@ def served(jobs: Jobs) -> Iterator[Any]:
     with gr.Blocks(analytics_enabled=False) as blocks:
         button, words = gr.Button(), gr.Textbox()
         button.click(guard.guarded(open_clip), None, words, concurrency_limit=3)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     blocks.queue(api_open=False)
-    blocks.launch(
-        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=port,
-        app_kwargs=doors(blocks, Backstage(), jobs), _frontend=False, ssr_mode=False,
-    )  # fmt: skip
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-    yield SimpleNamespace(client=client, pool=pool, begun=begun)
-    client.close()
-    blocks.close(verbose=False)
+    with behind_doors(blocks, jobs=jobs) as client:
+        yield SimpleNamespace(client=client, pool=pool, begun=begun)
     pool.close()
 
 

@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import re
-import socket
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +27,7 @@ from app.serving import logs, temporary
 from app.serving.door import password_check
 from app.serving.headers import safe_headers
 from app.serving.jobs import Jobs
-from app.serving.service import close_decoders, doors, stop
+from app.serving.service import close_decoders, stop
 from app.serving.settings import ServiceSettings
 from app.serving.temporary import TemporaryFolder
 from app.session import LEFT_SECONDS, Sources
@@ -35,6 +35,7 @@ from app.ui import _free_when_closed, build_page
 from stam_core.errors import ParameterError, VideoError
 from stam_core.types import Explanation
 from tests.conftest import ROOT
+from tests.small_page import behind_doors
 
 SECRET = "my-secret-holiday"
 PASSWORD = "a:long pass:word"
@@ -115,31 +116,23 @@ def test_without_a_place_for_its_files_the_program_says_so(
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Any]:
+def front() -> Iterator[Any]:
     """Opens small pages as the app opens its own; (client, backstage, jobs, page) of each."""
-    opened: list[gr.Blocks] = []
+    with ExitStack() as opened:
 
-    def open_page(auth: Any = None, *, frees: bool = False) -> Any:
-        backstage, all_jobs = Backstage(), Jobs(60)
-        with gr.Blocks(analytics_enabled=False) as page:
-            gr.Markdown("hello")
-            if frees:
-                _free_when_closed(page, backstage)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        page.queue(max_size=7)
-        page.launch(
-            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", server_port=port,
-            app_kwargs=doors(page, backstage, all_jobs), auth=auth, _frontend=False, ssr_mode=False,
-        )  # fmt: skip
-        opened.append(page)
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        return SimpleNamespace(client=client, backstage=backstage, jobs=all_jobs, page=page)
+        def open_page(auth: Any = None, *, frees: bool = False) -> Any:
+            backstage, jobs = Backstage(), Jobs(60)
+            with gr.Blocks(analytics_enabled=False) as page:
+                gr.Markdown("hello")
+                if frees:
+                    _free_when_closed(page, backstage)
+            page.queue(max_size=7)
+            client = opened.enter_context(
+                behind_doors(page, backstage=backstage, jobs=jobs, auth=auth)
+            )
+            return SimpleNamespace(client=client, backstage=backstage, jobs=jobs, page=page)
 
-    yield open_page
-    for page in opened:
-        page.close(verbose=False)
+        yield open_page
 
 
 def test_health_says_503_until_the_model_is_ready_and_again_at_the_end(front: Any) -> None:
