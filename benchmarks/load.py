@@ -2,6 +2,7 @@
 
     python -m benchmarks.load [--visitors 50] [--arriving-in 10] [--rounds 2] [--films DIR]
     python -m benchmarks.load --arriving-in 0 --out load_at_once
+    python -m benchmarks.load --rounds 20 --out load_1000_clips
 
 Loopback only. Every answer is compared with what Python says of the same clip, so that one given to
 the wrong visitor would be found. A visitor who is told that the server is busy tries again as a
@@ -266,6 +267,9 @@ def main() -> int:
         **last,
         "first_round": first,
         "memory_ratio_over_all_rounds": last["memory_after_mib"] / first["memory_before_mib"],
+        "memory_after_each_round_mib": [one["memory_after_mib"] for one in rounds],
+        "p95_seconds_of_each_round": [one["p95_seconds"] for one in rounds],
+        "clips_sent": arguments.visitors * arguments.rounds,
         "refusals_of_all_rounds": sum(one["refusals"] for one in rounds),
         "limits": LIMITS,
         "cores": os.cpu_count(),
