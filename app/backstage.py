@@ -61,6 +61,11 @@ class Backstage:
     def _wake(self) -> None:
         try:
             self.device = self.analyst.warm_up()
+            # A second of imports that whoever first asks for integrated gradients would wait for,
+            # and all others with them.
+            from stam_core.explain.captum_bridge import load
+
+            load()
         # Whatever it is: nobody waits for this thread, so it must be told here.
         except Exception:
             self.state = "failed"
@@ -68,7 +73,3 @@ class Backstage:
             return
         self.state = "ready"
         _LOG.info("ready", extra={"facts": {"device": self.device}})
-        # Half a second that the first visitor who asks for integrated gradients need not wait.
-        from stam_core.explain.captum_bridge import load
-
-        load()

@@ -23,6 +23,12 @@ DROP = (
     "Drop a clip of your own here (mp4, webm, mkv, mov, avi, gif; up to {size} MB, {hours:.3g} "
     "hours, {megapixels:.3g} megapixels a frame and {frames:,} decoded frames), or:"
 )
+OPENING_WORDS = {
+    "opening": "Opening the clip…",
+    "long": "Still opening the clip: it is a large one, or others are ahead of you. It goes on by "
+    "itself; choosing another one ends it.",
+    "seconds": "{seconds} s",
+}
 RECORDING = "Webcam recording"
 WEBCAM = "Webcam"
 WEBCAM_VIDEO = "A few seconds are enough: one person, whole body in view"

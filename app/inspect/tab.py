@@ -13,6 +13,7 @@ import gradio as gr
 from app import text
 from app.backstage import Backstage
 from app.components import ExamplePicker, FrameStrip, ParameterPanel, Predictions, update
+from app.components.opening import OpeningLine, told_while_opening
 from app.components.quick import FileButton
 from app.components.webcam import Webcam
 from app.events import CLIP_TYPES, MODEL_QUEUE, NAME_LENGTH, event_data
@@ -163,6 +164,7 @@ def build_clip_sources() -> ClipSources:
         )
         camera = gr.Button(text.WEBCAM, size="md", elem_id="camera")
     webcam = Webcam(label=text.WEBCAM_VIDEO, elem_id="webcam", height=320, visible=False)
+    OpeningLine(elem_id="opening", words=text.OPENING_WORDS)
     return ClipSources(examples, upload, camera, webcam)
 
 
@@ -273,9 +275,12 @@ def _wire_clips(tab: InspectTab, backstage: Backstage) -> None:
         queue=False, api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     sent, recorded = [tab.visit, sources.upload], [tab.visit, sources.webcam]
-    sources.examples.pick(guarded(pick), [tab.visit], shown, **MODEL_QUEUE)
-    sources.upload.upload(guarded(upload), sent, shown, **MODEL_QUEUE)
-    sources.webcam.stop_recording(guarded(record), recorded, shown, **MODEL_QUEUE)
+    for event, handler, given in (
+        (sources.examples.pick, pick, [tab.visit]),
+        (sources.upload.upload, upload, sent),
+        (sources.webcam.stop_recording, record, recorded),
+    ):
+        told_while_opening(event, guarded(handler), given, shown, **MODEL_QUEUE)
 
 
 def _wire_panels(tab: InspectTab, backstage: Backstage) -> None:

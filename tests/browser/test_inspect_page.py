@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from opened_page import SHOWN, Ui, watch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -281,6 +281,25 @@ DROP = """(zone) => {
   const told = { dataTransfer: moved, bubbles: true, cancelable: true };
   zone.dispatchEvent(new DragEvent("drop", told));
 }"""
+
+
+def test_the_page_says_that_a_clip_is_on_its_way_until_it_is_there_or_refused(
+    ui: Ui, tmp_path: Path
+) -> None:
+    page = ui.open()
+    line = page.locator("#opening .opening")
+    expect(line).to_be_hidden()
+    held: list[Route] = []
+    page.route("**/gradio_api/queue/join*", held.append)
+    for clip, name in ((ASSETS / "examples" / "walk.mp4", "mine.mp4"), (None, "no-video.mp4")):
+        sent = tmp_path / name
+        sent.write_bytes(clip.read_bytes() if clip else b"no video at all")
+        page.set_input_files("#sources input[type=file]", sent)
+        expect(line.get_by_role("status")).to_have_text("Opening the clip…", timeout=30_000)
+        expect(line).to_contain_text(re.compile(r"\d s"))
+        held.pop().continue_()
+        expect(line).to_be_hidden(timeout=60_000)
+    expect(page.locator("#strip .facts")).to_contain_text("mine.mp4")  # the refused one left it
 
 
 def test_a_file_dropped_on_the_card_is_opened(ui: Ui) -> None:
