@@ -25,11 +25,13 @@ RUN python -m compileall -q app stam_core
 # Weights that visitors have fetched lie in /data, and outlive the container where it is a volume.
 RUN mkdir /data && chown stam /data
 VOLUME /data
+# matplotlib wants a folder to write to; the home folder is none where the container is read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GRADIO_SERVER_NAME=0.0.0.0 \
     GRADIO_SERVER_PORT=7860 \
     STAM_CACHE=/data \
+    MPLCONFIGDIR=/tmp/matplotlib \
     STAM_LOG=json
 USER stam
 EXPOSE 7860
