@@ -15,10 +15,10 @@ from stam_core.actions import LABELS, TIME_PAIRS
 from stam_core.errors import ParameterError
 from stam_core.evaluate import evaluate_rendered, reversed_label, to_input
 from stam_core.models.stam import Stam, StamConfig
-from stam_core.train import CONFIG, PREPROCESSING, TrainOptions, train
+from stam_core.train import CONFIG, PREPROCESSING, TrainOptions, time_stage, train
 from stam_core.train.hard_clips import clip_chances
 from stam_core.train.stores import open_stores
-from stam_core.train.time_stage import attention_loss, turn_time
+from stam_core.train.time_stage import attention_loss, stored_embeddings, turn_time
 from stam_core.types import Preprocessing
 
 N = len(LABELS)
@@ -84,6 +84,36 @@ def test_clips_that_are_read_wrongly_are_drawn_more_often(tiny, tmp_path):
     assert chances.sum() == pytest.approx(1.0)
     # Half of all draws are of any clip, the other half of the two that are wrong.
     assert chances[wrong].sum().item() == pytest.approx(0.5 + 0.5 * 2 / 8, abs=1e-4)
+
+
+def test_embedding_goes_on_after_a_stop_with_the_next_part(tiny, tmp_path, monkeypatch):
+    tiny = replace(tiny, device="cpu")
+    store = open_stores(tiny, lambda *_: None).hard
+    model, folder = Stam(tiny.config), tmp_path / "embeddings"
+    whole = stored_embeddings(model, store, tiny, lambda *_: None, folder=tmp_path / "whole")
+    monkeypatch.setattr(time_stage, "_CLIPS_A_PART", 3)  # parts of 3, 3 and 2 clips
+    embedded = []
+    work = time_stage._embedded
+    monkeypatch.setattr(
+        time_stage, "_embedded", lambda *given: embedded.append(given[-1]) or work(*given)
+    )
+
+    class StoppedError(Exception):
+        """Stands for a kill."""
+
+    def stop(word: str, share: float) -> None:
+        if len(embedded) == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        stored_embeddings(model, store, tiny, stop, folder=folder)
+    again = stored_embeddings(model, store, tiny, lambda *_: None, folder=folder)
+    assert embedded == [range(0, 3), range(3, 6), range(6, 8)]
+    torch.testing.assert_close(again, whole)
+    nn.init.normal_(model.spatial.pos_embed)  # other weights: nothing of it counts
+    other = stored_embeddings(model, store, tiny, lambda *_: None, folder=folder)
+    assert len(embedded) == 6
+    assert not torch.allclose(other, whole)
 
 
 def test_training_goes_on_after_a_stop_as_if_nothing_had_happened(tiny, tmp_path):

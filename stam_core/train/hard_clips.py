@@ -46,8 +46,8 @@ def clip_losses(
 ) -> torch.Tensor:
     """Cross-entropy of each clip's label as it is: [n] float32 on the CPU."""
     model.eval()
-    file = options.work_folder / "embeddings-hard.safetensors"
-    embeddings = stored_embeddings(model, store, options, report, file=file)
+    folder = options.work_folder / "embeddings-hard"
+    embeddings = stored_embeddings(model, store, options, report, folder=folder)
     losses = []
     for first in range(0, len(store), options.batch_clips):
         rows = slice(first, first + options.batch_clips)

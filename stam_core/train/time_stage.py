@@ -20,7 +20,7 @@ from stam_core.evaluate import reversed_label, to_input
 from stam_core.models.stam import Stam
 from stam_core.record import listen
 from stam_core.train.distributed import world
-from stam_core.train.files import write_whole
+from stam_core.train.files import guarded, write_whole
 from stam_core.train.loop import Batch, Figures, Stage
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
 from stam_core.train.stores import Stores
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stam_core.actions.pose_loss import PoseHeads
     from stam_core.models.stam import TemporalTransformer
 
+_CLIPS_A_PART = 20 * len(LABELS)  # whose embeddings are kept together
 _NOISE = 0.1  # of embeddings, whose values have a standard deviation of about 1
 # Weight of the attention's loss: enough for the temporal CLS to look at the frames in which the
 # action happens, too little to cost accuracy.
@@ -44,8 +45,8 @@ def train_time(
     stage = Stage("time", modules, options, steps=options.time_steps, lr=7e-4)
     if stage.done == stage.steps:
         return stage.figures
-    file = options.work_folder / "embeddings.safetensors"
-    stored = stored_embeddings(model, stores.full, options, report, file=file)
+    folder = options.work_folder / "embeddings"
+    stored = stored_embeddings(model, stores.full, options, report, folder=folder)
     labels = torch.from_numpy(stores.full.labels)
     key_frames = torch.from_numpy(stores.full.key_frames)
 
@@ -147,36 +148,41 @@ def turn_time(
 
 
 def stored_embeddings(
-    model: Stam, store: ClipStore, options: TrainOptions, report: Progress, *, file: Path
+    model: Stam, store: ClipStore, options: TrainOptions, report: Progress, *, folder: Path
 ) -> torch.Tensor:
-    """Frame embeddings of every clip, [n,T,D]; kept in `file` for the next run."""
+    """Frame embeddings of every clip, [n,T,D]; kept in `folder`, part by part.
+
+    A run that was killed goes on with the next part. Every other pack of clips is mirrored.
+    """
     key = _digest(model.spatial)
-    kept = _kept(file, key)
-    if kept is not None and len(kept) == len(store):
-        return kept
-    # A clone, because what inference mode made cannot enter a gradient.
-    embeddings = embed_store(model, store, options, report).clone()
-    if world().rank == 0:
-        tensors = {"embeddings": embeddings}
-        write_whole(file, lambda part: save_file(tensors, part, metadata={"spatial": key}))
-    return embeddings
+    parts = []
+    for first in range(0, len(store), _CLIPS_A_PART):
+        clips = range(first, min(first + _CLIPS_A_PART, len(store)))
+        file = folder / f"{first:06d}.safetensors"
+        part = _kept(file, key, len(clips))
+        if part is None:
+            # A clone, because what inference mode made cannot enter a gradient.
+            part = _embedded(model, store, options, clips).clone()
+            if world().rank == 0:
+                _keep(file, part, key)
+        parts.append(part)
+        report("embedding frames", clips.stop / len(store))
+    return torch.cat(parts)
 
 
 @torch.inference_mode()
-def embed_store(
-    model: Stam, store: ClipStore, options: TrainOptions, report: Progress
-) -> torch.Tensor:
-    """Frame embeddings of every clip, [n,T,D]; every other pack of clips is mirrored."""
+def _embedded(model: Stam, store: ClipStore, options: TrainOptions, clips: range) -> torch.Tensor:
     model.eval()
     rows = []
-    for pack, first in enumerate(range(0, len(store), len(LABELS))):
-        pictures = store.frames[first : first + len(LABELS)].copy()  # the store is read-only
+    for first in range(clips.start, clips.stop, len(LABELS)):
+        last = min(first + len(LABELS), clips.stop)
+        pictures = store.frames[first:last].copy()  # the store is read-only
         frames = torch.from_numpy(pictures).to(options.device)
-        x = to_input(frames.flip(-2) if pack % 2 else frames, PREPROCESSING)
+        mirrored = first // len(LABELS) % 2 == 1
+        x = to_input(frames.flip(-2) if mirrored else frames, PREPROCESSING)
         with autocast(options):
             # Copied: a view of CLS would keep all tokens, 10 GB in the end.
             rows.append(model.embed_frames(x).float().to("cpu", copy=True))
-        report("embedding frames", min(1.0, (first + len(LABELS)) / len(store)))
     return torch.cat(rows)
 
 
@@ -189,13 +195,20 @@ def _digest(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _kept(file: Path, key: str) -> torch.Tensor | None:
-    """What an earlier run left, if it is of the same weights."""
+def _keep(file: Path, embeddings: torch.Tensor, key: str) -> None:
+    with guarded(file.parent):
+        file.parent.mkdir(exist_ok=True)
+    tensors = {"embeddings": embeddings}
+    write_whole(file, lambda part: save_file(tensors, part, metadata={"spatial": key}))
+
+
+def _kept(file: Path, key: str, n_clips: int) -> torch.Tensor | None:
+    """What an earlier run left, if it is of the same weights and clips."""
     try:
         with safe_open(file, framework="pt") as stored:
             if (stored.metadata() or {}).get("spatial") != key:
                 return None
             embeddings: torch.Tensor = stored.get_tensor("embeddings")
-            return embeddings
     except (FileNotFoundError, SafetensorError):
         return None
+    return embeddings if len(embeddings) == n_clips else None
