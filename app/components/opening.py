@@ -30,7 +30,8 @@ def told_while_opening(event: Any, *arguments: Any, **settings: Any) -> None:  #
         settings: what else gradio is told.
     """
     begun = event(*arguments, js=_BEGUN, **settings)
-    begun.then(
-        None, None, None, js=_ENDED,
-        queue=False, api_visibility="private", show_progress="hidden",
-    )  # fmt: skip
+    for ended in (begun.success, begun.failure):  # gradio's `then` does not hear of failures
+        ended(
+            None, None, None, js=_ENDED,
+            queue=False, api_visibility="private", show_progress="hidden",
+        )  # fmt: skip

@@ -290,7 +290,7 @@ def test_the_page_says_that_a_clip_is_on_its_way_until_it_is_there_or_refused(
     line = page.locator("#opening .opening")
     expect(line).to_be_hidden()
     held: list[Route] = []
-    page.route("**/gradio_api/queue/join*", held.append)
+    page.route("**/gradio_api/queue/join*", lambda route: held.append(route))
     for clip, name in ((ASSETS / "examples" / "walk.mp4", "mine.mp4"), (None, "no-video.mp4")):
         sent = tmp_path / name
         sent.write_bytes(clip.read_bytes() if clip else b"no video at all")
@@ -299,7 +299,13 @@ def test_the_page_says_that_a_clip_is_on_its_way_until_it_is_there_or_refused(
         expect(line).to_contain_text(re.compile(r"\d s"))
         held.pop().continue_()
         expect(line).to_be_hidden(timeout=60_000)
+    page.set_input_files("#sources input[type=file]", tmp_path / "mine.mp4")
+    expect(line.get_by_role("status")).to_have_text("Opening the clip…", timeout=30_000)
+    held.pop().fulfill(status=503, json={"detail": "Queue is full."})
+    expect(line).to_be_hidden(timeout=60_000)
     expect(page.locator("#strip .facts")).to_contain_text("mine.mp4")  # the refused one left it
+    # The browser itself notes any answer of 503.
+    ui.problems[:] = [one for one in ui.problems if "503 (Service Unavailable)" not in one]
 
 
 def test_a_file_dropped_on_the_card_is_opened(ui: Ui) -> None:
