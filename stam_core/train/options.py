@@ -124,7 +124,7 @@ class TrainOptions(StageOptions):
     time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are
     joint_clips: int = 18_400  # of the full variety, which only the joint stage sees
-    hard_steps: int = 2000  # as joint steps, half on clips that the model finds hard
+    hard_steps: int = 0  # as joint steps, half on clips that the model finds hard
     hard_clips: int = 18_400  # of the full variety, which only the hard stage sees
     batch_frames: int = 128
     batch_clips: int = 128
