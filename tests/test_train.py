@@ -15,7 +15,15 @@ from stam_core.actions import LABELS, TIME_PAIRS
 from stam_core.errors import ParameterError
 from stam_core.evaluate import evaluate_rendered, reversed_label, to_input
 from stam_core.models.stam import Stam, StamConfig
-from stam_core.train import CONFIG, PREPROCESSING, TrainOptions, time_stage, train
+from stam_core.train import (
+    CONFIG,
+    PREPROCESSING,
+    TrainOptions,
+    hard_clips,
+    stages,
+    time_stage,
+    train,
+)
 from stam_core.train.hard_clips import clip_chances
 from stam_core.train.stores import open_stores
 from stam_core.train.time_stage import attention_loss, stored_embeddings, turn_time
@@ -84,6 +92,38 @@ def test_clips_that_are_read_wrongly_are_drawn_more_often(tiny, tmp_path):
     assert chances.sum() == pytest.approx(1.0)
     # Half of all draws are of any clip, the other half of the two that are wrong.
     assert chances[wrong].sum().item() == pytest.approx(0.5 + 0.5 * 2 / 8, abs=1e-4)
+
+
+def test_the_hard_stage_goes_on_after_a_stop_with_the_clips_that_were_hard(
+    tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(hard_clips, "_MOST", 100.0)  # a beginner's losses are all large
+    tiny = replace(tiny, hard_steps=4, save_steps=1)
+    whole, _ = _stored(train(tiny, lambda *_: None))
+    again = replace(tiny, out=tmp_path / "again" / "tiny.safetensors")
+    chosen = []
+    work = stages.draw_clips
+
+    class StoppedError(Exception):
+        """Stands for a kill."""
+
+    def draw(store, options, generator, chances=None):
+        if chances is not None:
+            chosen.append(chances)
+            if len(chosen) == 3:
+                raise StoppedError
+        return work(store, options, generator, chances)
+
+    monkeypatch.setattr(stages, "draw_clips", draw)
+    with pytest.raises(StoppedError):
+        train(again, lambda *_: None)
+    resumed, _ = _stored(train(again, lambda *_: None))
+    assert 3 < len(chosen) < 3 + 4  # it went on from a state in the middle
+    assert len(set(chosen[0].tolist())) > 1
+    for chances in chosen[1:]:
+        torch.testing.assert_close(chances, chosen[0], rtol=0, atol=0)
+    for key, value in whole.items():
+        torch.testing.assert_close(resumed[key], value, rtol=0, atol=0)
 
 
 def test_embedding_goes_on_after_a_stop_with_the_next_part(tiny, tmp_path, monkeypatch):

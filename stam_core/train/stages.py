@@ -111,10 +111,9 @@ def train_hard(
 
     By now nearly all clips are read right and teach next to nothing.
     """
-    stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
-    if stage.done == stage.steps:
-        return stage.figures
+    # Before an unfinished stage's weights are loaded: hard is what was hard when it began.
     chances = clip_chances(model, stores.hard, options, report)
+    stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
     return _learn_clips(
         stage, lambda: draw_clips(stores.hard, options, stage.generator, chances), report
     )
