@@ -61,8 +61,8 @@ RENDERED_HELP = {
     "(frames never meet); none but the first has a stage of time by itself",
     "clips": "rendered clips of the full variety",
     "plain_clips": "rendered clips before plain walls, for the beginning",
-    "begin_with": "checkpoint of a STAM trained here, whose spatial stage the model begins with, "
-    "or of such a model itself; then --space-steps 0 leaves the first stage out",
+    "begin_with": "checkpoint made here to go on from, with --space-steps 0 --time-steps 0 right "
+    "to both stages together; of a STAM, other schemes take the spatial stage",
     "space_steps": "steps that teach the spatial stage where joints are",
     "time_steps": "steps that teach the temporal stage actions",
     "joint_steps": "steps of both stages together",

@@ -118,7 +118,7 @@ class TrainOptions(StageOptions):
     scheme: Scheme | None = None  # how attention joins space and time; None: the configuration's
     clips: int = 18_400  # of the full variety
     plain_clips: int = 2300  # before plain walls, for the beginning
-    # A checkpoint of a STAM, whose spatial stage the model gets; or of such a model itself.
+    # A checkpoint of such a model to go on from; or of a STAM, whose spatial stage another gets.
     begin_with: Path | None = None
     space_steps: int = 4800  # of `batch_frames` frames
     time_steps: int = 1500  # of `batch_clips` stored clips

@@ -101,7 +101,7 @@ def _begun(options: TrainOptions) -> tuple[Stam | TimeSformer, dict[str, Learn]]
     model = Stam(config).to(options.device)
     nn.init.trunc_normal_(cast("nn.Parameter", model.spatial.pos_embed), std=_POSITION_STD)
     if options.begin_with is not None:
-        take_weights(options.begin_with, model.spatial)
+        take_weights(options.begin_with, model)
     return model, {
         "space": partial(train_space, model),
         "time": partial(train_time, model),

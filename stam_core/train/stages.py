@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -14,6 +15,7 @@ from stam_core.models.stam import Stam
 from stam_core.train.hard_clips import clip_chances
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
+from stam_core.train.products import plain_products
 from stam_core.train.stores import Stores
 from stam_core.train.time_stage import timed_loss, turn_time
 from stam_core.types import Progress
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 # Share of the spatial steps that see plain walls only, and share after which all have the full
 # variety.
 _PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
+_HEADS_STEPS = 400  # of frames, for fresh read-outs of a spatial stage that came trained
 # Weight of the joints' loss beside the label's, when both stages learn together.
 POSE_WEIGHT = 0.3
+_CLIPS_AT_LR = 8  # clips a step for which the learning rates of both stages together are meant
 # What the joint stage reads of the frames of a clip: when, the pictures, and what `PoseTruth` asks.
 _OF_FRAMES = ("key_frames", "frames", "joints", "depths", "inside", "deciding", "cover")
 
@@ -36,6 +40,13 @@ def train_space(
     model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
 ) -> Figures:
     """Learn where joints are from single frames: plain walls first, then the full variety."""
+    with plain_products(_within_frames(model)):
+        return _learn_frames(model, heads, stores, options, report)
+
+
+def _learn_frames(
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
     modules = nn.ModuleDict({"spatial": model.spatial, "heads": heads})
     threads = available_threads(options)
     stage = Stage("space", modules, options, steps=options.space_steps, lr=1e-3, threads=threads)
@@ -51,6 +62,33 @@ def train_space(
         side = options.config.side
         return pose_loss(heads, tokens.float(), asked, side=side)
 
+    modules.train()
+    return stage.run(draw, loss, report)
+
+
+def train_heads(
+    model: Stam, heads: PoseHeads, store: ClipStore, options: TrainOptions, report: Progress
+) -> Figures:
+    """Learn to read joints off a spatial stage that came trained and stays as it is.
+
+    Read-outs are not kept with a model; fresh ones would teach it noise at first.
+    """
+    modules = nn.ModuleDict({"heads": heads})
+    threads = available_threads(options)
+    stage = Stage("heads", modules, options, steps=_HEADS_STEPS, lr=3e-3, threads=threads)
+
+    def draw(done: float) -> Batch:
+        frames, *truth = _sample_frames(store, options.batch_frames, stage.generator)
+        return frames, torch.zeros(len(frames), dtype=torch.bool), *truth
+
+    def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
+        x, asked = seen_frames(tuple(rows.to(options.device) for rows in batch))
+        with torch.no_grad(), autocast(options):
+            tokens = model.spatial.forward_features(x)
+        asker = cast("PoseHeads", parts["heads"])
+        return pose_loss(asker, tokens.float(), asked, side=options.config.side)
+
+    model.eval()
     modules.train()
     return stage.run(draw, loss, report)
 
@@ -100,8 +138,13 @@ def train_joint(
     The label now teaches the spatial stage too what the temporal one needs of a frame; joints go on
     to be asked for, so that it does not learn the clips by heart instead.
     """
-    stage = _stage_of_both("joint", model, heads, options, steps=options.joint_steps, lr=1.5e-4)
-    return _learn_clips(stage, lambda: draw_clips(stores.fresh, options, stage.generator), report)
+    if options.begin_with is not None and options.space_steps == 0:
+        train_heads(model, heads, stores.fresh, options, report)
+    with plain_products(_within_frames(model)):
+        stage = _stage_of_both("joint", model, heads, options, steps=options.joint_steps, lr=1.5e-4)
+        return _learn_clips(
+            stage, lambda: draw_clips(stores.fresh, options, stage.generator), report
+        )
 
 
 def train_hard(
@@ -113,17 +156,28 @@ def train_hard(
     """
     # Before an unfinished stage's weights are loaded: hard is what was hard when it began.
     chances = clip_chances(model, stores.hard, options, report)
-    stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
-    return _learn_clips(
-        stage, lambda: draw_clips(stores.hard, options, stage.generator, chances), report
-    )
+    with plain_products(_within_frames(model)):
+        stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
+        return _learn_clips(
+            stage, lambda: draw_clips(stores.hard, options, stage.generator, chances), report
+        )
+
+
+def _within_frames(model: Stam) -> list[nn.Module]:
+    return [block.get_submodule("attn") for block in model.spatial.blocks]
 
 
 def _stage_of_both(
     name: str, model: Stam, heads: PoseHeads, options: TrainOptions, *, steps: int, lr: float
 ) -> Stage:
     modules = nn.ModuleDict({"model": model, "heads": heads})
+    # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
+    lr *= math.sqrt(_clips_a_step(options) / _CLIPS_AT_LR)
     return Stage(name, modules, options, steps=steps, lr=lr, threads=available_threads(options))
+
+
+def _clips_a_step(options: TrainOptions) -> int:
+    return max(1, options.batch_frames // options.config.num_frames)
 
 
 def _learn_clips(stage: Stage, draw: Callable[[], Batch], report: Progress) -> Figures:
@@ -163,7 +217,7 @@ def draw_clips(
         generator: settles which.
         chances: [n] of each clip; None: all have the same.
     """
-    n_clips = max(1, options.batch_frames // options.config.num_frames)
+    n_clips = _clips_a_step(options)
     if chances is None:
         clip = torch.randint(len(store), (n_clips,), generator=generator).numpy()
     else:

@@ -179,21 +179,23 @@ def take_weights(path: Path, model: nn.Module) -> None:
     """Begin with what was learned before, as the models of the papers begin with a picture ViT.
 
     Args:
-        path: checkpoint of a STAM, of which the spatial stage is taken; or of a TimeSformer.
-        model: a `Stam.spatial`, or a TimeSformer, whose names of what it has in common with one
-            are the same. Every weight taken must fit; others stay as they are.
+        path: checkpoint of a STAM or a TimeSformer.
+        model: a STAM, which gets all of them; or a TimeSformer, whose names of what it has in
+            common with a STAM's spatial stage are the same. Every weight taken must fit; others
+            stay as they are.
 
     Raises:
         StamError: the file cannot be read, or holds no weights of these sizes.
     """
     tensors = read_checkpoint(path).tensors
-    prefix = "spatial." if any(name.startswith("spatial.") for name in tensors) else ""
+    own = model.state_dict()
+    staged = [any(name.startswith("spatial.") for name in names) for names in (tensors, own)]
+    prefix = "spatial." if staged == [True, False] else ""
     given = {
         name.removeprefix(prefix): tensor.float()
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-    own = model.state_dict()
     odd = sorted(name for name in given if name not in own or own[name].shape != given[name].shape)
     if odd:
         raise TrainingError(

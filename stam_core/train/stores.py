@@ -20,16 +20,16 @@ FIRST_HARD_CLIP = 3_000_000
 
 @dataclass(frozen=True, eq=False)
 class Stores:
-    """What there is to learn from."""
+    """What there is to learn from; a set that no stage reads is another of them."""
 
     plain: ClipStore  # one clean person before a plain wall, for the beginning
     full: ClipStore  # the full variety
-    fresh: ClipStore  # as full, for the joint stage alone; `full` itself where there is none
-    hard: ClipStore  # as full, for the hard stage to choose from; `full` where there is none
+    fresh: ClipStore  # as full, for the joint stage alone
+    hard: ClipStore  # as full, for the hard stage to choose from
 
 
 def open_stores(options: TrainOptions, report: Progress) -> Stores:
-    """All sets, rendered where missing.
+    """The sets that the run's stages read, rendered where missing.
 
     Args:
         options: how many clips of each, their seed and place.
@@ -46,14 +46,28 @@ def open_stores(options: TrainOptions, report: Progress) -> Stores:
         progress=report,
     )
     simple = replace(varied, clutter=0.0)
-    full = open_clips(options.clips, spec=varied)
-    return Stores(
-        plain=open_clips(options.plain_clips, first=FIRST_PLAIN_CLIP, spec=simple),
-        full=full,
-        fresh=open_clips(options.joint_clips, first=FIRST_JOINT_CLIP, spec=varied)
-        if options.joint_steps
-        else full,
-        hard=open_clips(options.hard_clips, first=FIRST_HARD_CLIP, spec=varied)
-        if options.hard_steps and options.config.scheme == "factorised"
-        else full,
-    )
+    sets = {
+        "full": (options.clips, 0, varied),
+        "plain": (options.plain_clips, FIRST_PLAIN_CLIP, simple),
+        "fresh": (options.joint_clips, FIRST_JOINT_CLIP, varied),
+        "hard": (options.hard_clips, FIRST_HARD_CLIP, varied),
+    }
+    stores = {
+        name: open_clips(n, first=first, spec=spec)
+        for name, (n, first, spec) in sets.items()
+        if name in _sets_wanted(options)
+    }
+    spare = next(iter(stores.values()))
+    return Stores(**{name: stores.get(name, spare) for name in sets})
+
+
+def _sets_wanted(options: TrainOptions) -> set[str]:
+    """Names of the sets that a stage of this run reads; at least one."""
+    factorised = options.config.scheme == "factorised"  # others have no stage of time, none of hard
+    wanted = {
+        "full": options.space_steps or (factorised and options.time_steps),
+        "plain": options.space_steps,
+        "fresh": options.joint_steps,
+        "hard": factorised and options.hard_steps,
+    }
+    return {name for name, steps in wanted.items() if steps} or {"full"}

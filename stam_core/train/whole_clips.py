@@ -9,8 +9,6 @@ learns actions from whole clips, and the patches go on to be asked.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -21,6 +19,7 @@ from stam_core.models.timesformer import TimeSformer
 from stam_core.models.timesformer_layers import DividedBlock
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import TrainOptions, autocast
+from stam_core.train.products import plain_products
 from stam_core.train.stages import POSE_WEIGHT, draw_clips, draw_frames, seen_clips, seen_frames
 from stam_core.train.time_stage import label_loss
 
@@ -57,22 +56,9 @@ def waves(num_frames: int, width: int) -> torch.Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]
 
 
-@contextmanager
-def plain_products(model: TimeSformer) -> Iterator[None]:
-    """Attention over short rows without the fused kernel while the block runs.
-
-    Its way back costs a third of all time where rows hold a frame's 65 tokens, or 16 frames. The
-    rows of joint attention are long, and stay with it.
-    """
-    short = [*model.space_attention, *model.time_attention]
-    was = [module.fused_attn for module in short]
-    try:
-        for module in short:
-            module.fused_attn = False  # type: ignore[assignment]
-        yield
-    finally:
-        for module, fused in zip(short, was, strict=True):
-            module.fused_attn = fused
+def _over_short_rows(model: TimeSformer) -> list[nn.Module]:
+    """Attention within frames or over them; the rows of joint attention are long."""
+    return [*model.space_attention, *model.time_attention]
 
 
 def _in_time(model: TimeSformer) -> list[nn.Parameter]:
@@ -92,7 +78,7 @@ def train_frames(
     """Learn where joints are from clips of one frame, which may stand at any place in time."""
     for parameter in _in_time(model):
         parameter.requires_grad_(False)
-    with plain_products(model):
+    with plain_products(_over_short_rows(model)):
         figures = _learn_frames(model, heads, stores, options, report)
     for parameter in _in_time(model):
         parameter.requires_grad_(True)
@@ -136,7 +122,7 @@ def train_clips(
     it is: its way back is a quarter of all time.
     """
     model.patch_embed.requires_grad_(options.begin_with is None)
-    with plain_products(model):
+    with plain_products(_over_short_rows(model)):
         figures = _learn_clips(model, heads, stores, options, report)
     model.patch_embed.requires_grad_(True)
     return figures
