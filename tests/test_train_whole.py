@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from stam_core import Engine
@@ -231,9 +232,10 @@ def test_a_stam_may_go_on_from_an_earlier_one(tmp_path):
         own = state[f"model.{name}"]
         # One step, of a hundredth of the rate: nothing but a little moved.
         torch.testing.assert_close(own, value.float(), rtol=0, atol=1e-4, msg=name)
-    assert (
-        len(list((options.work_folder / "clips").iterdir())) == 1
-    )  # what no stage reads is not made
+    with safe_open(options.out, framework="pt") as written:
+        assert json.loads(written.metadata()["recipe"])["begin_with"] == stam.name
+    clips = [*(options.work_folder / "clips").iterdir()]
+    assert len(clips) == 1  # what no stage reads is not rendered
     lines = (options.work_folder / "metrics.jsonl").read_text().splitlines()
     taught = [told["loss"] for told in map(json.loads, lines) if told["stage"] == "heads"]
     assert taught[-1] < 0.9 * taught[0]

@@ -129,4 +129,6 @@ def _write(model: Stam | TimeSformer, options: TrainOptions) -> None:
         for key, value in plain(options).items()
         if value is not None and key not in left_out
     }
+    if options.begin_with is not None:
+        recipe["begin_with"] = options.begin_with.name  # folders are nobody's business
     write_checkpoint(options.out, model, labels=LABELS, preprocessing=PREPROCESSING, recipe=recipe)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Share of the spatial steps that see plain walls only, and share after which all have the full
 # variety.
 _PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
-_HEADS_STEPS = 400  # of frames, for fresh read-outs of a spatial stage that came trained
+_HEADS_STEPS = 150  # for fresh read-outs of a spatial stage that came trained
 # Weight of the joints' loss beside the label's, when both stages learn together.
 POSE_WEIGHT = 0.3
 _CLIPS_AT_LR = 8  # clips a step for which the learning rates of both stages together are meant
@@ -77,12 +77,8 @@ def train_heads(
     threads = available_threads(options)
     stage = Stage("heads", modules, options, steps=_HEADS_STEPS, lr=3e-3, threads=threads)
 
-    def draw(done: float) -> Batch:
-        frames, *truth = _sample_frames(store, options.batch_frames, stage.generator)
-        return frames, torch.zeros(len(frames), dtype=torch.bool), *truth
-
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
-        x, asked = seen_frames(tuple(rows.to(options.device) for rows in batch))
+        x, asked = seen_clips(tuple(rows.to(options.device) for rows in batch))
         with torch.no_grad(), autocast(options):
             tokens = model.spatial.forward_features(x)
         asker = cast("PoseHeads", parts["heads"])
@@ -90,7 +86,7 @@ def train_heads(
 
     model.eval()
     modules.train()
-    return stage.run(draw, loss, report)
+    return stage.run(lambda done: draw_clips(store, options, stage.generator), loss, report)
 
 
 def draw_frames(
