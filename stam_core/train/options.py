@@ -102,7 +102,7 @@ class StageOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(StageOptions):
-    """How much to train on rendered clips. The defaults made the shipped checkpoint."""
+    """How much to train on rendered clips; docs/training.md says what made the shipped model."""
 
     MACHINERY = StageOptions.MACHINERY | {"evaluation_clips"}
     # Options of stages still to come may change while an earlier one is under way.
