@@ -19,12 +19,9 @@ from stam_core.train import (
     CONFIG,
     PREPROCESSING,
     TrainOptions,
-    hard_clips,
-    stages,
     time_stage,
     train,
 )
-from stam_core.train.hard_clips import clip_chances
 from stam_core.train.stores import open_stores
 from stam_core.train.time_stage import attention_loss, stored_embeddings, turn_time
 from stam_core.types import Preprocessing
@@ -43,8 +40,6 @@ def tiny(tmp_path) -> TrainOptions:
         time_steps=4,
         joint_steps=1,
         joint_clips=8,
-        hard_steps=1,
-        hard_clips=8,
         batch_frames=16,
         batch_clips=8,
         evaluation_clips=4,
@@ -75,60 +70,9 @@ def test_training_writes_a_checkpoint_that_describes_itself(tiny):
     assert any(word.startswith("space") for word in steps)
 
 
-def test_clips_that_are_read_wrongly_are_drawn_more_often(tiny, tmp_path):
-    class Answers(Stam):
-        """Sure of every clip, and wrong about every fourth."""
-
-        def classify(self, embeddings, positions=None):
-            asked = torch.arange(len(embeddings))
-            labels = torch.from_numpy(store.labels)
-            told = torch.where(asked % 4 == 0, (labels + 1) % N, labels)
-            return 20.0 * nn.functional.one_hot(told, N).float()
-
-    tiny = replace(tiny, device="cpu")
-    store = open_stores(tiny, lambda *_: None).hard
-    chances = clip_chances(Answers(tiny.config), store, tiny, lambda *_: None)
-    wrong = torch.arange(len(store)) % 4 == 0
-    assert chances.sum() == pytest.approx(1.0)
-    # Half of all draws are of any clip, the other half of the two that are wrong.
-    assert chances[wrong].sum().item() == pytest.approx(0.5 + 0.5 * 2 / 8, abs=1e-4)
-
-
-def test_the_hard_stage_goes_on_after_a_stop_with_the_clips_that_were_hard(
-    tiny, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(hard_clips, "_MOST", 100.0)  # a beginner's losses are all large
-    tiny = replace(tiny, hard_steps=4, save_steps=1)
-    whole, _ = _stored(train(tiny, lambda *_: None))
-    again = replace(tiny, out=tmp_path / "again" / "tiny.safetensors")
-    chosen = []
-    work = stages.draw_clips
-
-    class StoppedError(Exception):
-        """Stands for a kill."""
-
-    def draw(store, options, generator, chances=None):
-        if chances is not None:
-            chosen.append(chances)
-            if len(chosen) == 3:
-                raise StoppedError
-        return work(store, options, generator, chances)
-
-    monkeypatch.setattr(stages, "draw_clips", draw)
-    with pytest.raises(StoppedError):
-        train(again, lambda *_: None)
-    resumed, _ = _stored(train(again, lambda *_: None))
-    assert 3 < len(chosen) < 3 + 4  # it went on from a state in the middle
-    assert len(set(chosen[0].tolist())) > 1
-    for chances in chosen[1:]:
-        torch.testing.assert_close(chances, chosen[0], rtol=0, atol=0)
-    for key, value in whole.items():
-        torch.testing.assert_close(resumed[key], value, rtol=0, atol=0)
-
-
 def test_embedding_goes_on_after_a_stop_with_the_next_part(tiny, tmp_path, monkeypatch):
     tiny = replace(tiny, device="cpu")
-    store = open_stores(tiny, lambda *_: None).hard
+    store = open_stores(tiny, lambda *_: None).fresh
     model, folder = Stam(tiny.config), tmp_path / "embeddings"
     whole = stored_embeddings(model, store, tiny, lambda *_: None, folder=tmp_path / "whole")
     monkeypatch.setattr(time_stage, "_CLIPS_A_PART", 3)  # parts of 3, 3 and 2 clips

@@ -67,8 +67,6 @@ RENDERED_HELP = {
     "time_steps": "steps that teach the temporal stage actions",
     "joint_steps": "steps of both stages together",
     "joint_clips": "further rendered clips, which only the joint stage sees",
-    "hard_steps": "steps of both stages together, half of them on clips that are still hard",
-    "hard_clips": "further rendered clips, from which the hard ones are chosen",
     "batch_frames": "frames per step of the spatial stage",
     "batch_clips": "clips per step of the temporal stage",
     "evaluation_clips": "held-out clips after each stage",

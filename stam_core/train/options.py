@@ -107,11 +107,9 @@ class TrainOptions(StageOptions):
     MACHINERY = StageOptions.MACHINERY | {"evaluation_clips"}
     # Options of stages still to come may change while an earlier one is under way.
     LATER: ClassVar[dict[str, frozenset[str]]] = {
-        "space": frozenset(
-            ("time_steps", "joint_steps", "joint_clips", "hard_steps", "hard_clips", "batch_clips")
-        ),
-        "time": frozenset(("joint_steps", "joint_clips", "hard_steps", "hard_clips")),
-        "joint": frozenset(("hard_steps", "hard_clips")),
+        "space": frozenset(("time_steps", "joint_steps", "joint_clips", "batch_clips")),
+        "time": frozenset(("joint_steps", "joint_clips")),
+        "heads": frozenset(("joint_steps",)),
     }
 
     out: Path = Path("assets/stam-actions.safetensors")
@@ -124,8 +122,6 @@ class TrainOptions(StageOptions):
     time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are
     joint_clips: int = 18_400  # of the full variety, which only the joint stage sees
-    hard_steps: int = 0  # as joint steps, half on clips that the model finds hard
-    hard_clips: int = 18_400  # of the full variety, which only the hard stage sees
     batch_frames: int = 128
     batch_clips: int = 128
     evaluation_clips: int = 256
@@ -142,9 +138,8 @@ class TrainOptions(StageOptions):
                 )
             object.__setattr__(self, "config", CONFIGS[self.scheme])
         if (
-            min(self.clips, self.plain_clips, self.joint_clips, self.hard_clips, self.batch_clips)
-            < 1
-            or min(self.space_steps, self.time_steps, self.joint_steps, self.hard_steps) < 0
+            min(self.clips, self.plain_clips, self.joint_clips, self.batch_clips) < 1
+            or min(self.space_steps, self.time_steps, self.joint_steps) < 0
             or self.batch_frames < self.config.num_frames
         ):
             raise ParameterError(

@@ -1,4 +1,4 @@
-"""The recipe of the embedded model, from rendered clips: frames, then time, both, what is hard."""
+"""The recipe of the embedded model, from rendered clips: frames, then time, then both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stam_core.train.files import check_writable, guarded, write_json
 from stam_core.train.loop import Figures
 from stam_core.train.options import PREPROCESSING, TrainOptions
 from stam_core.train.run import joined_run, plain
-from stam_core.train.stages import train_hard, train_joint, train_space
+from stam_core.train.stages import train_joint, train_space
 from stam_core.train.start import take_weights
 from stam_core.train.stores import Stores, open_stores
 from stam_core.train.time_stage import train_time
@@ -106,7 +106,6 @@ def _begun(options: TrainOptions) -> tuple[Stam | TimeSformer, dict[str, Learn]]
         "space": partial(train_space, model),
         "time": partial(train_time, model),
         "joint": partial(train_joint, model),
-        "hard": partial(train_hard, model),
     }
 
 

@@ -12,7 +12,6 @@ from stam_core.actions.pose_loss import PoseHeads, PoseTruth, mirror_frames, pos
 from stam_core.actions.store import ClipStore
 from stam_core.evaluate import to_input
 from stam_core.models.stam import Stam
-from stam_core.train.hard_clips import clip_chances
 from stam_core.train.loop import Batch, Figures, Stage, available_threads
 from stam_core.train.options import PREPROCESSING, TrainOptions, autocast
 from stam_core.train.products import plain_products
@@ -21,8 +20,6 @@ from stam_core.train.time_stage import timed_loss, turn_time
 from stam_core.types import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from timm.models.vision_transformer import VisionTransformer
 
 # Share of the spatial steps that see plain walls only, and share after which all have the full
@@ -31,7 +28,7 @@ _PLAIN_UNTIL, _FULL_FROM = 0.08, 0.25
 _HEADS_STEPS = 150  # for fresh read-outs of a spatial stage that came trained
 # Weight of the joints' loss beside the label's, when both stages learn together.
 POSE_WEIGHT = 0.3
-_CLIPS_AT_LR = 8  # clips a step for which the learning rates of both stages together are meant
+_JOINT_LR, _CLIPS_AT_LR = 1.5e-4, 8  # learning rate of both stages together, for so many clips
 # What the joint stage reads of the frames of a clip: when, the pictures, and what `PoseTruth` asks.
 _OF_FRAMES = ("key_frames", "frames", "joints", "depths", "inside", "deciding", "cover")
 
@@ -137,48 +134,28 @@ def train_joint(
     if options.begin_with is not None and options.space_steps == 0:
         train_heads(model, heads, stores.fresh, options, report)
     with plain_products(_within_frames(model)):
-        stage = _stage_of_both("joint", model, heads, options, steps=options.joint_steps, lr=1.5e-4)
-        return _learn_clips(
-            stage, lambda: draw_clips(stores.fresh, options, stage.generator), report
-        )
-
-
-def train_hard(
-    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
-) -> Figures:
-    """As `train_joint`, on clips of which half are drawn by how hard the model finds them.
-
-    By now nearly all clips are read right and teach next to nothing.
-    """
-    # Before an unfinished stage's weights are loaded: hard is what was hard when it began.
-    chances = clip_chances(model, stores.hard, options, report)
-    with plain_products(_within_frames(model)):
-        stage = _stage_of_both("hard", model, heads, options, steps=options.hard_steps, lr=1e-4)
-        return _learn_clips(
-            stage, lambda: draw_clips(stores.hard, options, stage.generator, chances), report
-        )
+        return _learn_clips(model, heads, stores, options, report)
 
 
 def _within_frames(model: Stam) -> list[nn.Module]:
     return [block.get_submodule("attn") for block in model.spatial.blocks]
 
 
-def _stage_of_both(
-    name: str, model: Stam, heads: PoseHeads, options: TrainOptions, *, steps: int, lr: float
-) -> Stage:
-    modules = nn.ModuleDict({"model": model, "heads": heads})
-    # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
-    lr *= math.sqrt(_clips_a_step(options) / _CLIPS_AT_LR)
-    return Stage(name, modules, options, steps=steps, lr=lr, threads=available_threads(options))
-
-
 def _clips_a_step(options: TrainOptions) -> int:
     return max(1, options.batch_frames // options.config.num_frames)
 
 
-def _learn_clips(stage: Stage, draw: Callable[[], Batch], report: Progress) -> Figures:
-    """Take the steps of a stage of both, on what `draw` gives."""
-    options = stage.options
+def _learn_clips(
+    model: Stam, heads: PoseHeads, stores: Stores, options: TrainOptions, report: Progress
+) -> Figures:
+    modules = nn.ModuleDict({"model": model, "heads": heads})
+    # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
+    lr = _JOINT_LR * math.sqrt(_clips_a_step(options) / _CLIPS_AT_LR)
+    threads = available_threads(options)
+    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=lr, threads=threads)
+
+    def draw(done: float) -> Batch:
+        return draw_clips(stores.fresh, options, stage.generator)
 
     def loss(parts: nn.ModuleDict, batch: Batch) -> tuple[torch.Tensor, Figures]:
         batch = tuple(tensor.to(options.device) for tensor in batch)
@@ -195,29 +172,20 @@ def _learn_clips(stage: Stage, draw: Callable[[], Batch], report: Progress) -> F
         )
         return value + POSE_WEIGHT * pose, {**figures, **found}
 
-    stage.modules.train()
-    return stage.run(lambda done: draw(), loss, report)
+    modules.train()
+    return stage.run(draw, loss, report)
 
 
-def draw_clips(
-    store: ClipStore,
-    options: TrainOptions,
-    generator: torch.Generator,
-    chances: torch.Tensor | None = None,
-) -> Batch:
+def draw_clips(store: ClipStore, options: TrainOptions, generator: torch.Generator) -> Batch:
     """Whole clips: whether mirrored [B], labels [B], then `_OF_FRAMES` [B,T,...].
 
     Args:
         store: to draw from.
         options: how many frames a batch has.
         generator: settles which.
-        chances: [n] of each clip; None: all have the same.
     """
     n_clips = _clips_a_step(options)
-    if chances is None:
-        clip = torch.randint(len(store), (n_clips,), generator=generator).numpy()
-    else:
-        clip = torch.multinomial(chances, n_clips, generator=generator).numpy()
+    clip = torch.randint(len(store), (n_clips,), generator=generator).numpy()
     flipped = torch.rand(n_clips, generator=generator) < 0.5
     labels = torch.from_numpy(store.labels[clip])
     rows = tuple(torch.from_numpy(getattr(store, name)[clip]) for name in _OF_FRAMES)

@@ -15,7 +15,6 @@ TRAINING_SEEDS = 2**32
 # The clips of other sets are numbered from here: they repeat no motion of one another.
 FIRST_PLAIN_CLIP = 1_000_000
 FIRST_JOINT_CLIP = 2_000_000
-FIRST_HARD_CLIP = 3_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +24,6 @@ class Stores:
     plain: ClipStore  # one clean person before a plain wall, for the beginning
     full: ClipStore  # the full variety
     fresh: ClipStore  # as full, for the joint stage alone
-    hard: ClipStore  # as full, for the hard stage to choose from
 
 
 def open_stores(options: TrainOptions, report: Progress) -> Stores:
@@ -50,7 +48,6 @@ def open_stores(options: TrainOptions, report: Progress) -> Stores:
         "full": (options.clips, 0, varied),
         "plain": (options.plain_clips, FIRST_PLAIN_CLIP, simple),
         "fresh": (options.joint_clips, FIRST_JOINT_CLIP, varied),
-        "hard": (options.hard_clips, FIRST_HARD_CLIP, varied),
     }
     stores = {
         name: open_clips(n, first=first, spec=spec)
@@ -63,11 +60,10 @@ def open_stores(options: TrainOptions, report: Progress) -> Stores:
 
 def _sets_wanted(options: TrainOptions) -> set[str]:
     """Names of the sets that a stage of this run reads; at least one."""
-    factorised = options.config.scheme == "factorised"  # others have no stage of time, none of hard
+    factorised = options.config.scheme == "factorised"  # others have no stage of time
     wanted = {
         "full": options.space_steps or (factorised and options.time_steps),
         "plain": options.space_steps,
         "fresh": options.joint_steps,
-        "hard": factorised and options.hard_steps,
     }
     return {name for name, steps in wanted.items() if steps} or {"full"}
