@@ -71,23 +71,24 @@ def test_the_clip_of_the_first_tab_lies_on_the_bench(lab: Page) -> None:
 
 def test_a_frame_is_removed_and_the_answer_follows_then_undone_and_redone(lab: Page) -> None:
     start = lab.locator("#lab-answer .share").all_inner_texts()
-    for place in (0, 3, 5, 8):
+    removed = [place for place in range(16) if place != 8]  # fewer would change no digit
+    for place in removed:
         lab.locator(FRAMES).nth(place).click()
-    assert kept(lab) == 12
-    expect(lab.locator("#lab-strip .status")).to_have_text("12 of 16 frames kept")
+    assert kept(lab) == 1
+    expect(lab.locator("#lab-strip .status")).to_have_text("1 of 16 frames kept")
     without = shares(lab)
     assert without != start
-    for _ in range(4):
+    for _ in removed:
         press(lab, "undo")
     assert kept(lab) == 16
     assert shares(lab) == start
-    for _ in range(4):
+    for _ in removed:
         press(lab, "redo")
-    assert kept(lab) == 12
+    assert kept(lab) == 1
     assert shares(lab) == without
     lab.locator(FRAMES).nth(0).focus()
     lab.keyboard.press("Control+z")
-    assert kept(lab) == 13
+    assert kept(lab) == 2
     press(lab, "reset")
     assert shares(lab) == start
 
