@@ -269,7 +269,9 @@ def test_a_page_that_is_closed_frees_line_and_process(
 ) -> None:
     (worker,) = served.pool.process_ids()
     os.kill(worker, signal.SIGSTOP)  # as one that decodes for long
-    for visitor in ("me", "me", "you"):  # one is being decoded, the others wait in line
+    join(served.client, "me")
+    assert until(lambda: bool(served.pool._busy))  # so it is mine that is being decoded
+    for visitor in ("me", "you"):  # the others wait in line
         join(served.client, visitor)
     with (
         caplog.at_level(logging.INFO, "app"),

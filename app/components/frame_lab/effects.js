@@ -88,24 +88,32 @@ function line(row, count) {
   return box;
 }
 
-function progress(value) {
-  const slow = value.rows[value.rows.length - 1];
+function makeGauge() {
   const box = make("div", "progress");
-  if (value.state === "done") return box;
-  const percent = Math.round(100 * slow.done);
-  if (value.state === "stopped") {
-    box.append(make("span", "note", slow.title + ": " + fillIn(words.stopped, { percent })));
-    return box;
-  }
+  const note = make("span", "note");
   const meter = make("progress");
-  Object.assign(meter, { max: 1, value: slow.done });
-  meter.setAttribute("aria-label", slow.title);
   const stop = make("button", "plain", words.stop);
+  meter.max = 1;
   stop.type = "button";
   stop.dataset.name = "stop";
   stop.addEventListener("click", () => { stop.disabled = true; trigger("halt", {}); });
-  box.append(make("span", "note", slow.title + ": " + words.running + " " + percent + " %"), meter, stop);
-  return box;
+  box.append(note, meter, stop);
+  return { box, note, meter, stop };
+}
+
+function drawGauge(value) {
+  const { box, note, meter, stop } = page.gauge;
+  const slow = value.rows[value.rows.length - 1];
+  const running = value.state === "running";
+  const percent = Math.round(100 * slow.done);
+  box.hidden = value.state === "done";
+  note.textContent = slow.title + ": "
+    + (running ? words.running + " " + percent + " %" : fillIn(words.stopped, { percent }));
+  // A sum that does not go forward is another one than that which was stopped.
+  if (!running || slow.done <= meter.value) stop.disabled = false;
+  meter.value = slow.done;
+  meter.setAttribute("aria-label", slow.title);
+  meter.hidden = stop.hidden = !running;
 }
 
 function sufficient(value) {
@@ -121,31 +129,42 @@ function sufficient(value) {
   return box;
 }
 
-function build() {
-  const value = props.value;
-  const focused = root.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-  root.replaceChildren(make("h3", "title", words.title));
-  root.dataset.state = value ? value.state : "waiting";
-  if (!value) {
-    root.append(make("p", "note", words.waiting));
-    return;
-  }
-  const about = value.foil === null ? words.about : words.about_foil;
+function drawTable(value) {
   const table = make("div", "table");
   table.setAttribute("role", "table");
   table.setAttribute("aria-label", words.title);
   table.style.setProperty("--count", value.seconds.length);
   table.classList.toggle("many", value.seconds.length > 16);
   table.append(header(value), ...value.rows.map((row) => line(row, value.seconds.length)));
+  return table;
+}
+
+// Several times a second; the gauge stays where it is, or a click on its button would fall between
+// two buttons and be lost.
+function build() {
+  const value = props.value;
+  root.dataset.state = value ? value.state : "waiting";
+  page.gauge.box.hidden = !value;
+  page.above.replaceChildren(make("h3", "title", words.title));
+  if (!value) {
+    page.above.append(make("p", "note", words.waiting));
+    page.below.replaceChildren();
+    return;
+  }
+  const focused = page.below.contains(document.activeElement) && document.activeElement.dataset.name;
+  const about = value.foil === null ? words.about : words.about_foil;
   const verdict = make("p", "verdict", value.sentences[0] || "");
   verdict.setAttribute("role", "status");
-  root.append(make("p", "note", fillIn(about, value)), verdict,
-    ...value.sentences.slice(1).map((sentence) => make("p", "note", sentence)),
-    table, progress(value), sufficient(value), make("p", "note", words.scale));
-  const again = focused && root.querySelector('[data-name="' + CSS.escape(focused) + '"]');
+  page.above.append(make("p", "note", fillIn(about, value)), verdict,
+    ...value.sentences.slice(1).map((sentence) => make("p", "note", sentence)), drawTable(value));
+  drawGauge(value);
+  page.below.replaceChildren(sufficient(value), make("p", "note", words.scale));
+  const again = focused && page.below.querySelector('[data-name="' + CSS.escape(focused) + '"]');
   if (again) again.focus();
 }
 
+const page = { above: make("div"), gauge: makeGauge(), below: make("div") };
+root.replaceChildren(page.above, page.gauge.box, page.below);
 watch("value", build);
 document.addEventListener("stam-lab-clip", () => { if (root.isConnected && props.value) build(); });
 build();
