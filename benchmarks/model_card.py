@@ -11,6 +11,8 @@ Figures = dict[str, Any]
 def tables(figures: Figures) -> str:
     """All tables, one after another."""
     parts = [accuracy_table(figures), _order(figures["order"])]
+    if "roaming" in figures:
+        parts.append(_roaming(figures["roaming"]))
     if "truth" in figures:
         parts.append(truth_table(figures["truth"]))
     if "real" in figures:
@@ -65,6 +67,16 @@ def _work(size: Figures) -> str:
 
 def _each(pairs: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"{name} {value}" for name, value in pairs) or "none"
+
+
+def _roaming(found: Figures) -> str:
+    rows = [
+        (name, _percent(v["top1"]), str(v["clips"]))
+        for name, v in [("all", found), *found["per_class"].items()]
+    ]
+    mistakes = _each((f"{shown} as {said}", str(n)) for shown, said, n in found["confusions"])
+    table = _table(("who", "top-1", "clips"), rows)
+    return f"### Past a camera that stands\n\n{table}\n\nCommonest mistakes: {mistakes}."
 
 
 def _order(rows: list[Figures]) -> str:

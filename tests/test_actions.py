@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -18,8 +20,8 @@ from stam_core.actions import (
 from stam_core.actions.camera import Camera
 from stam_core.actions.compose import surroundings
 from stam_core.actions.figure import OTHER_PART, PART_NAMES, PARTS
-from stam_core.actions.motions import Moments
-from stam_core.actions.people import perform
+from stam_core.actions.motions import LOCOMOTION, Moments
+from stam_core.actions.people import perform, turning
 from stam_core.actions.pose_loss import (
     PoseHeads,
     PoseTruth,
@@ -28,6 +30,7 @@ from stam_core.actions.pose_loss import (
     patch_targets,
     pose_loss,
 )
+from stam_core.actions.roaming import roam
 from stam_core.actions.scene import margin_pixels
 from stam_core.actions.skeleton import (
     JOINT_INDEX,
@@ -180,6 +183,43 @@ def test_limited_paths_stay_near_the_picture_and_before_the_camera():
         assert np.abs(seen @ camera.axes()[0]).max() * view.scale <= 1.16 * 112
         assert (camera.distance + seen @ camera.axes()[2]).min() > 1.0
         assert not view.limit_path(far, follow=1.0).any()
+
+
+def test_who_roams_are_those_who_go_somewhere():
+    settled, roaming = (
+        render_clips(len(LABELS), seed=5, spec=replace(SMALL, roaming=share))
+        for share in (0.0, 1.0)
+    )
+    changed = (settled.frames != roaming.frames).any(axis=(1, 2, 3, 4))
+    assert {LABELS[k] for k in roaming.labels[changed]} == set(LOCOMOTION)
+    assert roaming.seconds[changed].max() <= 4.0
+
+
+def test_bent_ways_turn_those_who_go_along_and_nothing_else():
+    timing = Timing(2.0, 8.0, np.arange(16) / 8.0, 0.0)
+    straight = perform(np.random.default_rng(3), "walk", timing)
+    turned_by = []
+    for seed in range(12):
+        bent = roam(np.random.default_rng(seed), straight, timing)
+        steps, before = np.diff(bent.path, axis=0), np.diff(straight.path, axis=0)
+        length = np.linalg.norm(before, axis=1)
+        np.testing.assert_allclose(np.linalg.norm(steps, axis=1), length, atol=1e-12)
+        np.testing.assert_allclose(bent.local[..., 1], straight.local[..., 1], atol=1e-12)
+        # Everybody walks where the body faces: across the line between the hips.
+        hips = (
+            bent.local[0, :, JOINT_INDEX["left hip"]] - bent.local[0, :, JOINT_INDEX["right hip"]]
+        )
+        across = 0.5 * (hips[1:] + hips[:-1])
+        cosine = (across * steps).sum(axis=1) / (np.linalg.norm(across, axis=1) * length)
+        np.testing.assert_allclose(cosine, 0.0, atol=0.01)
+        turned_by.append(np.degrees(np.arccos(steps[0] @ steps[-1] / (length[0] * length[-1]))))
+    assert 40.0 < max(turned_by) <= 100.0
+    assert min(turned_by) < 20.0
+
+
+def test_a_turn_to_the_left_by_hand():
+    ahead, left = np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
+    np.testing.assert_allclose(ahead @ turning(np.array(np.pi / 2)), left, atol=1e-12)
 
 
 def test_surroundings_move_with_the_camera_and_never_end():

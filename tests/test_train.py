@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from torch import nn
 
-from stam_core.actions import LABELS, TIME_PAIRS
+from stam_core.actions import LABELS, TIME_PAIRS, RenderSpec, render_clip
+from stam_core.actions.motions import LOCOMOTION
 from stam_core.errors import ParameterError
 from stam_core.evaluate import evaluate_rendered, reversed_label, to_input
 from stam_core.models.stam import Stam, StamConfig
@@ -22,7 +24,7 @@ from stam_core.train import (
     time_stage,
     train,
 )
-from stam_core.train.stores import open_stores
+from stam_core.train.stores import FIRST_JOINT_CLIP, TRAINING_SEEDS, open_stores
 from stam_core.train.time_stage import attention_loss, stored_embeddings, turn_time
 from stam_core.types import Preprocessing
 
@@ -153,9 +155,38 @@ def test_reversed_labels():
     assert reversed_label("walk") is None
 
 
+@pytest.mark.parametrize("roaming", [0.0, 1.0])
+def test_only_the_clips_of_the_joint_stage_roam(tiny, roaming):
+    stores = open_stores(replace(tiny, roaming=roaming), lambda *_: None)
+    clean = RenderSpec(width=128, height=128)
+    for store, first, spec in (
+        (stores.full, 0, clean),
+        (stores.fresh, FIRST_JOINT_CLIP, replace(clean, roaming=roaming)),
+    ):
+        goes = next(k for k, label in enumerate(store.labels) if LABELS[label] in LOCOMOTION)
+        clip = render_clip(first + goes, seed=TRAINING_SEEDS, spec=spec)
+        np.testing.assert_array_equal(store.frames[goes], clip.frames[0])
+
+
+def test_highest_learning_rate_of_the_joint_stage(tiny):
+    def highest(options: TrainOptions) -> float:
+        train(options)
+        lines = (options.work_folder / "metrics.jsonl").read_text().splitlines()
+        rates = [line["lr"] for line in map(json.loads, lines) if line["stage"] == "joint"]
+        return max(rates)
+
+    asked = replace(tiny, space_steps=0, time_steps=0, joint_steps=1)
+    # Sixteen frames are one clip, and the rate of eight goes with the root of their number.
+    usual = highest(asked)
+    given = highest(replace(asked, joint_lr=5e-4, work=tiny.out.parent / "other"))
+    assert usual / given == pytest.approx(1.5e-4 * 8**-0.5 / 5e-4)
+
+
 def test_too_little_to_train_on_is_refused():
     with pytest.raises(ParameterError, match="at least 16 frames"):
         TrainOptions(batch_frames=8)
+    with pytest.raises(ParameterError, match="learning rate above 0"):
+        TrainOptions(joint_lr=0.0)
 
 
 def test_input_is_scaled_as_the_preprocessing_says():

@@ -13,6 +13,7 @@ from stam_core.actions.footage import Footage, apply_footage
 from stam_core.actions.people import Performance, bystanders, furniture, held_thing, perform
 from stam_core.actions.props import Props, draw_props
 from stam_core.actions.renderer import cast_shadow, draw, project_solids
+from stam_core.actions.roaming import roam, standing_camera
 from stam_core.actions.scene import Look, choose_look, margin_pixels, paint_background
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def compose(
     width: int,
     height: int,
     clutter: float,
+    roams: bool = False,
 ) -> ComposedClip:
     """Draw one clip of `action`.
 
@@ -55,9 +57,12 @@ def compose(
         width: pixels.
         height: pixels.
         clutter: 0 for one clean person before a plain wall, 1 for the full variety.
+        roams: the person passes a camera that stands; see `roaming`.
     """
     person = perform(rng, action, timing)
     camera = Camera.random(rng, action, clutter)
+    if roams:
+        person, camera = roam(rng, person, timing), standing_camera(rng, camera)
     view = camera.frame(person.local.mean(axis=0), width=width, height=height)
     path = view.limit_path(person.path, follow=camera.follow)  # [T,3]
     joints = person.local + path[:, None]

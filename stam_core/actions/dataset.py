@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stam_core.actions import roaming
 from stam_core.actions.compose import compose
 from stam_core.actions.figure import PARTS
-from stam_core.actions.motions import ACTIONS, LABELS
+from stam_core.actions.motions import ACTIONS, LABELS, LOCOMOTION
 from stam_core.actions.timing import Timing
 from stam_core.actions.truth import joints_in_picture, motion_truth, visible_joints
 from stam_core.errors import ParameterError, UnknownNameError
@@ -35,6 +36,7 @@ class RenderSpec:
     height: int = 112  # pixels
     num_frames: int = 16
     clutter: float = 1.0  # 0: one clean person before a plain wall; 1: the full variety
+    roaming: float = 0.0  # share of those who go somewhere that do so as in `roaming`
     fps: float | None = None  # frames one after another at this rate; None: as a model samples them
 
     def __post_init__(self) -> None:
@@ -44,8 +46,8 @@ class RenderSpec:
                 f"A rendered clip needs at least 16x16 pixels and 2 frames, "
                 f"got {self.width}x{self.height} and {self.num_frames}."
             )
-        if not 0.0 <= self.clutter <= 1.0:
-            raise ParameterError("clutter must be in [0,1].")
+        if not 0.0 <= self.clutter <= 1.0 or not 0.0 <= self.roaming <= 1.0:
+            raise ParameterError("clutter and roaming must be in [0,1].")
         if self.fps is not None and not 0.0 < self.fps <= 1000.0:
             raise ParameterError("Frames per second must be above 0 and at most 1000.")
 
@@ -98,8 +100,24 @@ def render_clip(
     if name not in ACTIONS:
         raise UnknownNameError("action", name, list(LABELS))
     rng = np.random.default_rng([seed, index])
-    timing = Timing.random(rng, name, num_frames=spec.num_frames, consecutive_fps=spec.fps)
-    drawn = compose(rng, name, timing, width=spec.width, height=spec.height, clutter=spec.clutter)
+    # Nothing is drawn where nobody roams: then clips are what they were before anybody did.
+    roams = spec.roaming > 0 and name in LOCOMOTION and bool(rng.random() < spec.roaming)
+    timing = Timing.random(
+        rng,
+        name,
+        num_frames=spec.num_frames,
+        consecutive_fps=spec.fps,
+        durations=roaming.SECONDS if roams else None,
+    )
+    drawn = compose(
+        rng,
+        name,
+        timing,
+        width=spec.width,
+        height=spec.height,
+        clutter=spec.clutter,
+        roams=roams,
+    )
     moving, key_frames = motion_truth(drawn.speed, drawn.parts)
     seen = ((drawn.parts > 0) & (drawn.parts <= len(PARTS))).any(axis=(1, 2))
     inside = joints_in_picture(drawn.pixels, width=spec.width, height=spec.height)

@@ -43,8 +43,7 @@ class Performance:
 
     def turned(self, heading: float) -> Performance:
         """The same, facing another way: `heading` radians to the person's left."""
-        cos, sin = np.cos(heading), np.sin(heading)
-        turn = np.array([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]]).T
+        turn = turning(np.array(heading))
         return Performance(
             self.action,
             self.body,
@@ -54,6 +53,14 @@ class Performance:
             self.path @ turn,
             None if self.grasp is None else self.grasp @ turn,
         )
+
+
+def turning(headings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrices [...,3,3] that turn points (rows) by `headings` [...] radians to their left."""
+    cos, sin = np.cos(headings), np.sin(headings)
+    none, one = np.zeros_like(cos), np.ones_like(cos)
+    rows = ((cos, none, -sin), (none, one, none), (sin, none, cos))
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
 def perform(rng: np.random.Generator, action: str, timing: Timing) -> Performance:

@@ -34,6 +34,7 @@ class Timing:
         *,
         num_frames: int,
         consecutive_fps: float | None = None,
+        durations: tuple[float, float] | None = None,
     ) -> Timing:
         """A clip of a plausible length, sampled as the model's uniform policy samples it.
 
@@ -42,13 +43,14 @@ class Timing:
             action: a label.
             num_frames: T.
             consecutive_fps: instead, T frames one after another at this rate: a whole film.
+            durations: shortest and longest, in seconds; None: the action's.
         """
         if consecutive_fps is not None:
             seconds = np.arange(num_frames) / consecutive_fps
             return cls(
                 num_frames / consecutive_fps, consecutive_fps, seconds, 0.2 / consecutive_fps
             )
-        shortest, longest = DURATIONS[action]
+        shortest, longest = durations or DURATIONS[action]
         duration = float(np.exp(rng.uniform(np.log(shortest), np.log(longest))))
         rates = _COMMON_RATES if rng.random() < _COMMON else _RATES
         fps = float(rng.choice(rates))

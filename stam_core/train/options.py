@@ -30,6 +30,7 @@ CONFIG = StamConfig(
     num_classes=len(LABELS),
 )
 Config = StamConfig | TimeSformerConfig
+_OF_JOINT = ("joint_steps", "joint_clips", "joint_lr", "roaming")  # options of the joint stage
 # For the other schemes: the spatial stage's sizes, so that they can begin with its weights.
 _WHOLE = TimeSformerConfig(
     side=128,
@@ -107,9 +108,9 @@ class TrainOptions(StageOptions):
     MACHINERY = StageOptions.MACHINERY | {"evaluation_clips"}
     # Options of stages still to come may change while an earlier one is under way.
     LATER: ClassVar[dict[str, frozenset[str]]] = {
-        "space": frozenset(("time_steps", "joint_steps", "joint_clips", "batch_clips")),
-        "time": frozenset(("joint_steps", "joint_clips")),
-        "heads": frozenset(("joint_steps",)),
+        "space": frozenset(("time_steps", "batch_clips", *_OF_JOINT)),
+        "time": frozenset(_OF_JOINT),
+        "heads": frozenset(("joint_steps", "joint_lr")),
     }
 
     out: Path = Path("assets/stam-actions.safetensors")
@@ -122,6 +123,8 @@ class TrainOptions(StageOptions):
     time_steps: int = 1500  # of `batch_clips` stored clips
     joint_steps: int = 3500  # of `batch_frames` frames, both stages; 0: leave them as they are
     joint_clips: int = 18_400  # of the full variety, which only the joint stage sees
+    joint_lr: float | None = None  # highest learning rate of the joint stage; None: by the batch
+    roaming: float = 0.0  # of the joint stage's clips; see `RenderSpec`
     batch_frames: int = 128
     batch_clips: int = 128
     evaluation_clips: int = 256
@@ -141,10 +144,11 @@ class TrainOptions(StageOptions):
             min(self.clips, self.plain_clips, self.joint_clips, self.batch_clips) < 1
             or min(self.space_steps, self.time_steps, self.joint_steps) < 0
             or self.batch_frames < self.config.num_frames
+            or (self.joint_lr is not None and self.joint_lr <= 0.0)
         ):
             raise ParameterError(
-                "Training needs at least one clip of each kind, no negative steps, "
-                f"and batches of at least {self.config.num_frames} frames."
+                "Training needs at least one clip of each kind, no negative steps, a learning "
+                f"rate above 0, and batches of at least {self.config.num_frames} frames."
             )
 
     def settings(self, stage: str) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _learn_clips(
 ) -> Figures:
     modules = nn.ModuleDict({"model": model, "heads": heads})
     # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
-    lr = _JOINT_LR * math.sqrt(_clips_a_step(options) / _CLIPS_AT_LR)
+    lr = options.joint_lr or _JOINT_LR * math.sqrt(_clips_a_step(options) / _CLIPS_AT_LR)
     threads = available_threads(options)
     stage = Stage("joint", modules, options, steps=options.joint_steps, lr=lr, threads=threads)
 

@@ -44,10 +44,11 @@ def open_stores(options: TrainOptions, report: Progress) -> Stores:
         progress=report,
     )
     simple = replace(varied, clutter=0.0)
+    roaming = replace(varied, roaming=options.roaming)
     sets = {
         "full": (options.clips, 0, varied),
         "plain": (options.plain_clips, FIRST_PLAIN_CLIP, simple),
-        "fresh": (options.joint_clips, FIRST_JOINT_CLIP, varied),
+        "fresh": (options.joint_clips, FIRST_JOINT_CLIP, roaming),
     }
     stores = {
         name: open_clips(n, first=first, spec=spec)

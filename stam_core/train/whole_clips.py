@@ -134,7 +134,14 @@ def _learn_clips(
     motion = MotionHeads(options.config.width).to(options.device)
     modules = nn.ModuleDict({"model": model, "heads": heads, "motion": motion})
     threads = available_threads(options)
-    stage = Stage("joint", modules, options, steps=options.joint_steps, lr=_LR, threads=threads)
+    stage = Stage(
+        "joint",
+        modules,
+        options,
+        steps=options.joint_steps,
+        lr=options.joint_lr or _LR,
+        threads=threads,
+    )
 
     def draw(done: float) -> Batch:
         return draw_clips(stores.fresh, options, stage.generator)

@@ -15,6 +15,7 @@ from benchmarks import embedded_model
 from benchmarks.model_card import tables
 from benchmarks.real_clips import RealClip, answer, read_table, score_real
 from stam_core.actions import LABELS
+from stam_core.actions.motions import LOCOMOTION
 from stam_core.engine import Engine
 from stam_core.evaluate import evaluate_rendered
 from stam_core.evaluate.cost import gmacs_per_clip
@@ -117,6 +118,14 @@ def test_accuracy_is_that_of_evaluate(engine: Engine) -> None:
         assert mine[name] == pytest.approx(theirs[name]), name
     for label, share in theirs["per_class"].items():
         assert mine["per_class"][label]["top1"] == pytest.approx(share)
+
+
+def test_those_who_roam_are_asked_about_alone(engine: Engine) -> None:
+    found = embedded_model.roaming_accuracy(
+        engine, 2 * len(LABELS), seed=11, workers=1, progress=_silent
+    )
+    assert found["clips"] == 2 * len(LOCOMOTION)
+    assert set(found["per_class"]) == set(LOCOMOTION)
 
 
 def test_accuracy_by_hand(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,52 @@
+"""People who pass a camera that stands, as one on a wall sees them: coming in, leaving, turning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stam_core.actions.camera import Camera
+from stam_core.actions.people import Performance, turning
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stam_core.actions.timing import Timing
+
+SECONDS = (1.0, 4.0)  # shortest and longest clip
+_WIDEST_BEND = np.deg2rad(100.0)  # by which a way turns in one clip
+
+
+def standing_camera(rng: np.random.Generator, camera: Camera) -> Camera:
+    """The same camera where it follows nobody; half of them look down."""
+    steep = np.deg2rad(rng.uniform(25.0, 55.0))
+    return replace(
+        camera, follow=0.0, elevation=float(steep) if rng.random() < 0.5 else camera.elevation
+    )
+
+
+def roam(rng: np.random.Generator, person: Performance, timing: Timing) -> Performance:
+    """The same person on a bent way, who half of the time is only just coming or all but gone."""
+    share = timing.seconds / timing.duration - 0.5
+    headings = rng.uniform(-1.0, 1.0) * _WIDEST_BEND * share
+    turns = turning(headings)
+    path = _bent(person.path, headings)
+    seen, moment = rng.random(), int(rng.integers(len(path)))
+    if seen < 0.5:
+        moment = 0 if seen < 0.25 else -1
+    return replace(
+        person,
+        local=np.einsum("ntji,tik->ntjk", person.local, turns),
+        speed=np.einsum("tji,tik->tjk", person.speed, turns),
+        path=path - path[moment],
+    )
+
+
+def _bent(path: NDArray[np.float64], headings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A way [T,3] whose steps are turned by the headings [T] between which they lie."""
+    steps = np.einsum(
+        "ti,tik->tk", np.diff(path, axis=0), turning(0.5 * (headings[1:] + headings[:-1]))
+    )
+    return np.concatenate([np.zeros((1, 3)), np.cumsum(steps, axis=0)])
