@@ -30,8 +30,8 @@ from stam_core.actions.pose_loss import (
     patch_targets,
     pose_loss,
 )
-from stam_core.actions.roaming import roam
-from stam_core.actions.scene import margin_pixels
+from stam_core.actions.roaming import dark_dress, full_hands, roam
+from stam_core.actions.scene import choose_look, margin_pixels
 from stam_core.actions.skeleton import (
     JOINT_INDEX,
     JOINTS,
@@ -215,6 +215,37 @@ def test_bent_ways_turn_those_who_go_along_and_nothing_else():
         turned_by.append(np.degrees(np.arccos(steps[0] @ steps[-1] / (length[0] * length[-1]))))
     assert 40.0 < max(turned_by) <= 100.0
     assert min(turned_by) < 20.0
+
+
+def test_full_hands_stay_before_the_body_while_the_legs_walk():
+    timing = Timing(2.0, 8.0, np.arange(16) / 8.0, 0.0)
+    free, full = (
+        perform(np.random.default_rng(3), "walk", timing, hold=hold).local[0]
+        for hold in (None, {0: (0.3, 1.6)})
+    )
+    left, right = JOINT_INDEX["left wrist"], JOINT_INDEX["right wrist"]
+    legs = [
+        JOINT_INDEX[f"{side} {joint}"] for side in ("left", "right") for joint in ("knee", "ankle")
+    ]
+    np.testing.assert_array_equal(full[:, [right, *legs]], free[:, [right, *legs]])
+    before = full[:, left, 2] - full[:, JOINT_INDEX["neck"], 2]
+    assert before.min() > 0.1
+    assert np.ptp(full[:, left, 2]) < 0.3 * np.ptp(free[:, left, 2])
+    drawn = [full_hands(np.random.default_rng(seed)) for seed in range(200)]
+    assert {len(hold or {}) for hold in drawn} == {0, 1, 2}
+
+
+def test_dark_dress_hides_where_limbs_end():
+    rng = np.random.default_rng(0)
+    look = choose_look(rng, np.full((64, 64, 3), 0.8, dtype=np.float32))
+    looks = [dark_dress(rng, look) for _ in range(60)]
+    dark = [worn for worn in looks if worn is not look]
+    assert 10 < len(dark) < 35
+    for worn in dark:
+        assert not worn.patterns
+        np.testing.assert_array_equal(worn.colours["shirt"], worn.colours["shin"])
+        assert worn.colours["shirt"].max() < 0.2
+        np.testing.assert_array_equal(worn.colours["skin"], look.colours["skin"])
 
 
 def test_a_turn_to_the_left_by_hand():

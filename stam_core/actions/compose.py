@@ -13,7 +13,7 @@ from stam_core.actions.footage import Footage, apply_footage
 from stam_core.actions.people import Performance, bystanders, furniture, held_thing, perform
 from stam_core.actions.props import Props, draw_props
 from stam_core.actions.renderer import cast_shadow, draw, project_solids
-from stam_core.actions.roaming import roam, standing_camera
+from stam_core.actions.roaming import dark_dress, full_hands, roam, standing_camera
 from stam_core.actions.scene import Look, choose_look, margin_pixels, paint_background
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def compose(
         clutter: 0 for one clean person before a plain wall, 1 for the full variety.
         roams: the person passes a camera that stands; see `roaming`.
     """
-    person = perform(rng, action, timing)
+    hold = full_hands(rng) if roams and action == "walk" else None
+    person = perform(rng, action, timing, hold=hold)
     camera = Camera.random(rng, action, clutter)
     if roams:
         person, camera = roam(rng, person, timing), standing_camera(rng, camera)
@@ -76,6 +77,7 @@ def compose(
         horizon_y=view.horizon(),
     )
     look = choose_look(rng, wall)
+    look = dark_dress(rng, look) if roams else look
     own = person_solids(joints, person.body, Outfit.random(rng), look)
     solids = [own, *furniture(rng, person, look, path)]
     solids += held_thing(rng, person, look, timing, path)

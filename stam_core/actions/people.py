@@ -16,6 +16,7 @@ from stam_core.actions.figure import (
     stool_ends,
 )
 from stam_core.actions.motions import ACTIONS, LOCOMOTION, SEATED, Moments
+from stam_core.actions.motions.base import ELBOW, FLEX
 from stam_core.actions.skeleton import JOINT_INDEX, Body, Pose, place_joints
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from stam_core.actions.scene import Look
     from stam_core.actions.timing import Timing
 
+Hold = dict[int, tuple[float, float]]  # arm (0 left, 1 right): angles of shoulder and elbow
 _GRAVITY = 9.81 / 1.7  # body heights per second squared
 _INSTANT = 0.02  # seconds between two moments that tell how fast something goes
 
@@ -63,12 +65,17 @@ def turning(headings: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def perform(rng: np.random.Generator, action: str, timing: Timing) -> Performance:
-    """Somebody does `action`, in a manner that `rng` settles."""
+def perform(
+    rng: np.random.Generator, action: str, timing: Timing, *, hold: Hold | None = None
+) -> Performance:
+    """Somebody does `action`, in a manner that `rng` settles; `hold` has the arms do otherwise."""
     body, manner = _random_body(rng), int(rng.integers(2**62))
 
     def at(moments: Moments) -> tuple[Pose, NDArray[np.float64], NDArray[np.float64]]:
         pose = ACTIONS[action](moments, np.random.default_rng(manner))
+        for side, (flex, elbow) in (hold or {}).items():
+            pose.arms[:, side, FLEX] = flex + 0.1 * pose.arms[:, side, FLEX]
+            pose.arms[:, side, ELBOW] = elbow
         path = np.stack([pose.travel[:, 0], np.zeros(len(moments)), pose.travel[:, 1]], axis=1)
         return pose, place_joints(pose, body) - path[:, None], path
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stam_core.actions.camera import Camera
-from stam_core.actions.people import Performance, turning
+from stam_core.actions.people import Hold, Performance, turning
+from stam_core.actions.scene import Look
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,30 @@ def standing_camera(rng: np.random.Generator, camera: Camera) -> Camera:
     steep = np.deg2rad(rng.uniform(25.0, 55.0))
     return replace(
         camera, follow=0.0, elevation=float(steep) if rng.random() < 0.5 else camera.elevation
+    )
+
+
+def full_hands(rng: np.random.Generator) -> Hold | None:
+    """What a third of those who walk do with one arm or both: carry, read, telephone."""
+    chance, side = rng.random(), int(rng.integers(2))
+    angles = rng.uniform((-0.1, 0.7), (0.7, 2.0), (2, 2))
+    if chance > 0.35:
+        return None
+    held = (side,) if chance < 0.2 else (0, 1)
+    return {arm: (float(angles[arm, 0]), float(angles[arm, 1])) for arm in held}
+
+
+def dark_dress(rng: np.random.Generator, look: Look) -> Look:
+    """The same look, or, on a third, dark from neck to shoe, so that limbs do not stand out."""
+    chance, bare = rng.random(2)
+    dark = rng.uniform(0.02, 0.16) + rng.uniform(-0.02, 0.02, 3)
+    if chance > 0.35:
+        return look
+    dressed = ["shirt", "sleeve", "trousers", "shin", "shoe"] + ["forearm"] * int(bare < 0.6)
+    return replace(
+        look,
+        colours=look.colours | {part: dark.clip(0.0, 1.0).astype(np.float32) for part in dressed},
+        patterns={},
     )
 
 
