@@ -185,13 +185,13 @@ def test_limited_paths_stay_near_the_picture_and_before_the_camera():
         assert not view.limit_path(far, follow=1.0).any()
 
 
-def test_who_roams_are_those_who_go_somewhere():
+def test_who_roams_are_those_who_go_somewhere_or_stand():
     settled, roaming = (
         render_clips(len(LABELS), seed=5, spec=replace(SMALL, roaming=share))
         for share in (0.0, 1.0)
     )
     changed = (settled.frames != roaming.frames).any(axis=(1, 2, 3, 4))
-    assert {LABELS[k] for k in roaming.labels[changed]} == set(LOCOMOTION)
+    assert {LABELS[k] for k in roaming.labels[changed]} == {*LOCOMOTION, "idle"}
     assert roaming.seconds[changed].max() <= 4.0
 
 
@@ -231,7 +231,7 @@ def test_full_hands_stay_before_the_body_while_the_legs_walk():
     before = full[:, left, 2] - full[:, JOINT_INDEX["neck"], 2]
     assert before.min() > 0.1
     assert np.ptp(full[:, left, 2]) < 0.3 * np.ptp(free[:, left, 2])
-    drawn = [full_hands(np.random.default_rng(seed)) for seed in range(200)]
+    drawn = [full_hands(np.random.default_rng(seed), "walk") for seed in range(200)]
     assert {len(hold or {}) for hold in drawn} == {0, 1, 2}
 
 

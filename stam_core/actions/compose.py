@@ -57,13 +57,13 @@ def compose(
         width: pixels.
         height: pixels.
         clutter: 0 for one clean person before a plain wall, 1 for the full variety.
-        roams: the person passes a camera that stands; see `roaming`.
+        roams: the person is seen as in `roaming`.
     """
-    hold = full_hands(rng) if roams and action == "walk" else None
+    hold = full_hands(rng, action) if roams else None
     person = perform(rng, action, timing, hold=hold)
     camera = Camera.random(rng, action, clutter)
     if roams:
-        person, camera = roam(rng, person, timing), standing_camera(rng, camera)
+        person, camera = roam(rng, person, timing), standing_camera(rng, camera, action)
     view = camera.frame(person.local.mean(axis=0), width=width, height=height)
     path = view.limit_path(person.path, follow=camera.follow)  # [T,3]
     joints = person.local + path[:, None]

@@ -18,7 +18,7 @@ import numpy as np
 from stam_core.actions import roaming
 from stam_core.actions.compose import compose
 from stam_core.actions.figure import PARTS
-from stam_core.actions.motions import ACTIONS, LABELS, LOCOMOTION
+from stam_core.actions.motions import ACTIONS, LABELS
 from stam_core.actions.timing import Timing
 from stam_core.actions.truth import joints_in_picture, motion_truth, visible_joints
 from stam_core.errors import ParameterError, UnknownNameError
@@ -36,7 +36,7 @@ class RenderSpec:
     height: int = 112  # pixels
     num_frames: int = 16
     clutter: float = 1.0  # 0: one clean person before a plain wall; 1: the full variety
-    roaming: float = 0.0  # share of those who go somewhere that do so as in `roaming`
+    roaming: float = 0.0  # share of those who go somewhere or stand that do so as in `roaming`
     fps: float | None = None  # frames one after another at this rate; None: as a model samples them
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ def render_clip(
         raise UnknownNameError("action", name, list(LABELS))
     rng = np.random.default_rng([seed, index])
     # Nothing is drawn where nobody roams: then clips are what they were before anybody did.
-    roams = spec.roaming > 0 and name in LOCOMOTION and bool(rng.random() < spec.roaming)
+    roams = spec.roaming > 0 and name in roaming.ACTIONS and bool(rng.random() < spec.roaming)
     timing = Timing.random(
         rng,
         name,

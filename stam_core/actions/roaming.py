@@ -1,4 +1,4 @@
-"""People who pass a camera that stands, as one on a wall sees them: coming in, leaving, turning."""
+"""People as a camera on a wall sees them: coming in, leaving, turning, standing about."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stam_core.actions.camera import Camera
+from stam_core.actions.motions import ACROSS, LOCOMOTION
 from stam_core.actions.people import Hold, Performance, turning
 from stam_core.actions.scene import Look
 
@@ -17,19 +18,29 @@ if TYPE_CHECKING:
     from stam_core.actions.timing import Timing
 
 SECONDS = (1.0, 4.0)  # shortest and longest clip
+ACTIONS = (*LOCOMOTION, "idle")  # what people do there
+_BUSY = ("walk", "idle")  # in which the hands may be full
 _WIDEST_BEND = np.deg2rad(100.0)  # by which a way turns in one clip
 
 
-def standing_camera(rng: np.random.Generator, camera: Camera) -> Camera:
-    """The same camera where it follows nobody; half of them look down."""
-    steep = np.deg2rad(rng.uniform(25.0, 55.0))
+def standing_camera(rng: np.random.Generator, camera: Camera, action: str) -> Camera:
+    """The same camera where it follows nobody; half look down, many of these along a way in."""
+    camera = replace(camera, follow=0.0)
+    steep, in_line = rng.random(2)
+    if steep > 0.5:
+        return camera
+    camera = replace(camera, elevation=float(np.deg2rad(rng.uniform(25.0, 55.0))))
+    if in_line > 0.4 or action in ACROSS:
+        return camera
     return replace(
-        camera, follow=0.0, elevation=float(steep) if rng.random() < 0.5 else camera.elevation
+        camera, azimuth=float(np.pi * rng.integers(2) + np.deg2rad(rng.uniform(-25.0, 25.0)))
     )
 
 
-def full_hands(rng: np.random.Generator) -> Hold | None:
-    """What a third of those who walk do with one arm or both: carry, read, telephone."""
+def full_hands(rng: np.random.Generator, action: str) -> Hold | None:
+    """What a third of those who walk or stand do with one arm or both: carry, read, telephone."""
+    if action not in _BUSY:
+        return None
     chance, side = rng.random(), int(rng.integers(2))
     angles = rng.uniform((-0.1, 0.7), (0.7, 2.0), (2, 2))
     if chance > 0.35:
@@ -55,7 +66,7 @@ def dark_dress(rng: np.random.Generator, look: Look) -> Look:
 def roam(rng: np.random.Generator, person: Performance, timing: Timing) -> Performance:
     """The same person on a bent way, who half of the time is only just coming or all but gone."""
     share = timing.seconds / timing.duration - 0.5
-    headings = rng.uniform(-1.0, 1.0) * _WIDEST_BEND * share
+    headings = rng.uniform(-1.0, 1.0) * _WIDEST_BEND * share * (person.action in LOCOMOTION)
     turns = turning(headings)
     path = _bent(person.path, headings)
     seen, moment = rng.random(), int(rng.integers(len(path)))

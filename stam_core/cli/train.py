@@ -68,8 +68,8 @@ RENDERED_HELP = {
     "joint_steps": "steps of both stages together",
     "joint_clips": "further rendered clips, which only the joint stage sees",
     "joint_lr": "highest learning rate of both stages together (2e-4 for 256 frames a step)",
-    "roaming": "share of the joint stage's walkers and runners who pass a camera that stands: "
-    "they come in, leave and turn",
+    "roaming": "share of the joint stage's people who go or stand that are seen as from a wall: "
+    "they come in, leave, turn, have their hands full",
     "batch_frames": "frames per step of the spatial stage",
     "batch_clips": "clips per step of the temporal stage",
     "evaluation_clips": "held-out clips after each stage",
