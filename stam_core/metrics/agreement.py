@@ -131,7 +131,7 @@ def _sentence(
         "disagree": f"Here {pair} disagree",
     }[verdict]
     number = f"{shared:.0f}" if shared == round(shared) else f"{shared:.1f}"
-    top = f"of the {k} highest {places} {number} are the same"
+    top = f"{number} of the {k} highest {places} in common"
     if verdict == "disagree":
         top = f"what one ranks high the other tends to rank low; {top}"
     return f"{words}: rank correlation {rho:+.2f}, {top}."

@@ -54,7 +54,11 @@ def test_ties_at_the_edge_of_the_top_count_by_their_chance():
 @pytest.mark.parametrize(
     ("b", "verdict", "words"),
     [
-        (lambda a: a**3, "agree", r"attention and effect agree: rank correlation \+1.00, of the 4"),
+        (
+            lambda a: a**3,
+            "agree",
+            r"attention and effect agree: rank correlation \+1.00, 4 of the 4",
+        ),
         (lambda a: -a, "disagree", r"disagree: rank correlation -1.00, what one ranks high"),
         (lambda a: np.roll(a, 5), "neither", "neither agree nor disagree more than chance"),
         (lambda a: 0 * a, "unknown", "cannot be compared: one gives all frames the same"),
