@@ -96,6 +96,8 @@ function makeGauge() {
   meter.max = 1;
   stop.type = "button";
   stop.dataset.name = "stop";
+  // A press counts where it began, also when a growing sentence has moved the button since.
+  stop.addEventListener("pointerdown", (press) => stop.setPointerCapture(press.pointerId));
   stop.addEventListener("click", () => { stop.disabled = true; trigger("halt", {}); });
   box.append(note, meter, stop);
   return { box, note, meter, stop };
