@@ -1,7 +1,10 @@
 // Per method a row of one bar per frame, aligned with the frames; every row on a scale of its own.
 
+// Three digits, or two where zeros would make it wider than a column.
 function number(value) {
-  return Number(value.toPrecision(3)).toString().replace("-", "−");
+  const tiny = value !== 0 && Math.abs(value) < 1e-3;
+  const text = tiny ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return text.replaceAll("-", "−");
 }
 
 function fillIn(text, values) {
@@ -65,7 +68,8 @@ function bar(row, frame, peak) {
     box.append(span);
   }
   cell.append(box, make("span", "value", number(value)));
-  cell.title = words.frame + " " + (frame + 1) + ": " + number(value);
+  cell.title = words.frame + " " + (frame + 1) + ": "
+    + String(Number(value.toPrecision(6))).replaceAll("-", "−");
   return cell;
 }
 
